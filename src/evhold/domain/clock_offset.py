@@ -1,0 +1,32 @@
+"""How far a station's clock is from ours, learned from the stamps of what it sends live."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Final
+
+KEPT: Final = 6
+AGREEMENT: Final = timedelta(seconds=2)
+WORTH_STORING: Final = timedelta(seconds=5)
+
+
+def with_sample(samples: Sequence[timedelta], sample: timedelta) -> tuple[timedelta, ...]:
+    """The last few samples, this one among them. A sample is a message's stamp minus the time of its arrival."""
+    return (*samples[1 - KEPT :], sample)
+
+
+def estimate(samples: Sequence[timedelta]) -> timedelta | None:
+    """The station's clock minus ours, or None while no two samples agree.
+
+    A message that waited on its way, or in the station's queue, makes a sample too small, never too great: the greatest
+    one is the best, if another bears it out (a single stamp may be anything).
+    """
+    falling = sorted(samples, reverse=True)
+    for greater, smaller in zip(falling, falling[1:], strict=False):
+        if greater - smaller <= AGREEMENT:
+            return greater
+    return None
+
+
+def moved(before: timedelta | None, now: timedelta) -> bool:
+    """Whether the offset is worth storing anew; unknown is as good as none."""
+    return abs(now - (before or timedelta())) > WORTH_STORING

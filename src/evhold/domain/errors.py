@@ -1,0 +1,172 @@
+"""Refusals of the domain. Each carries data and builds its text.
+
+DomainError
+    StationUnknown, ReservationUnknown, TokenUnknown, KeyUnknown
+    ReservationEnded, OrderInProgress, EvseAlreadyReserved, VersionConflict
+    ReservationsNotSupported, UnspecifiedEvseNotSupported, TokenNotAccepted
+    StationOffline, StationBusy, ReservationsAffected, GoesThroughReservations
+    InvalidOrder
+    IdempotencyKeyReused, RequestInProgress
+"""
+
+from dataclasses import dataclass
+
+from evhold.domain.values import EvseId, IdToken, ReservationId, StationId
+
+
+class DomainError(Exception):
+    """An order was refused; nothing was changed, unless the class says otherwise."""
+
+
+@dataclass(eq=False)
+class StationUnknown(DomainError):
+    station_id: str
+
+    def __str__(self) -> str:
+        return f"Charging Station {self.station_id} is not provisioned"
+
+
+@dataclass(eq=False)
+class ReservationUnknown(DomainError):
+    reservation_id: int
+
+    def __str__(self) -> str:
+        return f"there is no reservation {self.reservation_id}"
+
+
+@dataclass(eq=False)
+class TokenUnknown(DomainError):
+    id_token: IdToken
+
+    def __str__(self) -> str:
+        return "this IdToken is not registered"
+
+
+@dataclass(eq=False)
+class KeyUnknown(DomainError):
+    key_id: int
+
+    def __str__(self) -> str:
+        return f"there is no key {self.key_id}"
+
+
+@dataclass(eq=False)
+class ReservationEnded(DomainError):
+    reservation_id: ReservationId
+    state: str
+
+    def __str__(self) -> str:
+        return f"reservation {self.reservation_id} has ended: {self.state}"
+
+
+@dataclass(eq=False)
+class OrderInProgress(DomainError):
+    reservation_id: ReservationId
+
+    def __str__(self) -> str:
+        return f"reservation {self.reservation_id} waits for another order to be answered"
+
+
+@dataclass(eq=False)
+class EvseAlreadyReserved(DomainError):
+    station_id: StationId
+    evse_id: EvseId
+
+    def __str__(self) -> str:
+        return f"EVSE {self.evse_id} of {self.station_id} is held by another reservation"
+
+
+@dataclass(eq=False)
+class VersionConflict(DomainError):
+    reservation_id: ReservationId
+    version: int
+
+    def __str__(self) -> str:
+        return f"reservation {self.reservation_id} is at version {self.version} now"
+
+
+@dataclass(eq=False)
+class ReservationsNotSupported(DomainError):
+    variable: str
+
+    def __str__(self) -> str:
+        return f"the Charging Station takes no reservations: {self.variable} is false"
+
+
+@dataclass(eq=False)
+class UnspecifiedEvseNotSupported(DomainError):
+    variable: str
+
+    def __str__(self) -> str:
+        return f"the Charging Station reserves named EVSEs only: {self.variable} is false"
+
+
+@dataclass(eq=False)
+class TokenNotAccepted(DomainError):
+    token_status: str
+
+    def __str__(self) -> str:
+        return f"the IdToken is not accepted: {self.token_status}"
+
+
+@dataclass(eq=False)
+class StationOffline(DomainError):
+    """The station can't be asked now. With ``reservation_id``: a row was written, and is Failed."""
+
+    station_id: StationId
+    reservation_id: ReservationId | None = None
+
+    def __str__(self) -> str:
+        return f"Charging Station {self.station_id} is offline"
+
+
+@dataclass(eq=False)
+class StationBusy(DomainError):
+    """The queue of the station is full. With ``reservation_id``: a row was written, and is Failed."""
+
+    station_id: StationId
+    reservation_id: ReservationId | None = None
+
+    def __str__(self) -> str:
+        return f"too many calls wait for Charging Station {self.station_id}"
+
+
+@dataclass(eq=False)
+class ReservationsAffected(DomainError):
+    reservation_ids: list[ReservationId]
+
+    def __str__(self) -> str:
+        return f"{len(self.reservation_ids)} live reservations would end"
+
+
+@dataclass(eq=False)
+class GoesThroughReservations(DomainError):
+    """ReserveNow and CancelReservation are not for raw calls: nobody would know of what they make."""
+
+    action: str
+
+    def __str__(self) -> str:
+        return f"{self.action} goes through /reservations"
+
+
+@dataclass(eq=False)
+class InvalidOrder(DomainError):
+    """An order breaks a rule; ``field`` names the culprit in the API's words."""
+
+    field: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.reason}"
+
+
+@dataclass(eq=False)
+class IdempotencyKeyReused(DomainError):
+    def __str__(self) -> str:
+        return "this Idempotency-Key was used with another body"
+
+
+@dataclass(eq=False)
+class RequestInProgress(DomainError):
+    def __str__(self) -> str:
+        return "the first request with this Idempotency-Key is still running"

@@ -1,0 +1,93 @@
+"""H02: cancel a reservation at its station. The wish is committed first, and is kept until the station's word or the expiry."""
+
+from dataclasses import dataclass
+
+from evhold.domain.errors import ReservationEnded
+from evhold.domain.facts import CancelOrdered, Errored, NeverLeft
+from evhold.domain.reservation import Phase, Reservation, State, with_ask
+from evhold.domain.transitions import asked
+from evhold.domain.values import Ask, AskKind, By, Heard
+from evhold.usecases.ports import Clock, Ids, StationCommands, Storage, Tx
+from evhold.usecases.settle import check_version, heard_answer, settle
+
+CANCELABLE = frozenset({Phase.PENDING, Phase.UNCONFIRMED, Phase.ACTIVE, Phase.USED_UNPROVEN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelOrder:
+    """A driver or an operator wants it canceled. ``if_match``: refuse unless this is the version."""
+
+    reservation_id: int
+    by: By
+    if_match: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wished:
+    """The wish is committed. ``ask``: the CancelReservation that goes out now; None: later, or not at all."""
+
+    reservation: Reservation
+    ask: Ask | None
+
+
+@dataclass(frozen=True, slots=True)
+class Canceled:
+    """The reservation after the answer. ``error``: the CALLERROR with which the station refused the action."""
+
+    reservation: Reservation
+    error: Errored | None = None
+
+
+async def wish(order: CancelOrder, *, storage: Storage, stations: StationCommands, clock: Clock, ids: Ids) -> Wished:
+    """The wish is committed (rows 19, 20), and where the station can be asked now, so is the ask.
+
+    Raises:
+        ReservationUnknown, VersionConflict: As they say.
+        ReservationEnded: It ended, and not by an unproven use (row 21).
+    """
+    message_id = ids.message_id()
+
+    def work(tx: Tx) -> Wished:
+        now = clock.now()
+        known = tx.reservations.get(order.reservation_id)
+        check_version(known, order.if_match)
+        if known.phase not in CANCELABLE:
+            raise ReservationEnded(known.id, known.state)
+        wished = settle(tx, known.id, CancelOrdered(), Heard(at=now, by=order.by)).reservation
+        presence = stations.presence(wished.station_id)
+        due = wished.due
+        if due is None or due.ask_kind is not AskKind.CANCEL or not (presence.online and presence.registered):
+            return Wished(wished, None)
+        ask = Ask(message_id=message_id, kind=AskKind.CANCEL, terms=None, sent_at=now)
+        opened = with_ask(wished, ask)
+        tx.reservations.save(asked(opened))
+        return Wished(opened, ask)
+
+    wished = await storage.transact(work)
+    if wished.reservation.state is State.PENDING:
+        return Wished(await _withdraw(wished.reservation, storage=storage, stations=stations, clock=clock), None)
+    return wished
+
+
+async def ask_cancel(wished: Wished, *, storage: Storage, stations: StationCommands, clock: Clock) -> Canceled:
+    """The station was asked, and its answer, or its silence, is stored.
+
+    Requirements: H02.FR.01, H02.FR.02
+    """
+    if wished.ask is None:
+        return Canceled(wished.reservation)
+    known = wished.reservation
+    answer, frames = await stations.cancel_reservation(known.station_id, known.id, wished.ask)
+    heard = heard_answer(answer, frames, at=clock.now())
+    step = await storage.transact(lambda tx: settle(tx, known.id, answer, heard))
+    return Canceled(step.reservation, answer if isinstance(answer, Errored) else None)
+
+
+async def _withdraw(pending: Reservation, *, storage: Storage, stations: StationCommands, clock: Clock) -> Reservation:
+    """Row 19: while the ReserveNow still waits for its turn, it is taken back, and nothing reached the station."""
+    ask = pending.ask
+    if ask is None or not stations.withdraw(pending.station_id, ask.message_id):
+        return pending
+    heard = Heard(at=clock.now(), by=By.CSMS)
+    fact = NeverLeft(ask=ask, reason="withdrawn")
+    return (await storage.transact(lambda tx: settle(tx, pending.id, fact, heard))).reservation

@@ -1,0 +1,110 @@
+"""H04, and H01.FR.16/17: a reservation ends unused, by the station's report, or by our own sweep when no report comes."""
+
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+from evhold.domain.facts import ReportedExpired, ReportedRemoved, SweepDue
+from evhold.domain.values import By, Heard, StationId
+from evhold.usecases.ports import Clock, Orders, Rules, Storage, Timer, Tx
+from evhold.usecases.settle import settle
+
+BATCH: Final = 200
+AT_LEAST_EVERY: Final = timedelta(seconds=60)
+AT_MOST_EVERY: Final = timedelta(milliseconds=50)
+
+
+async def report(
+    station_id: StationId, reservation_id: int, status: Literal["Expired", "Removed"], *, heard: Heard, storage: Storage
+) -> bool:
+    """The station's report is stored; False: the id is none of this station's (row 42).
+
+    Requirements: H04.FR.01, H01.FR.16, H01.FR.17
+    """
+
+    def work(tx: Tx) -> bool:
+        known = tx.reservations.find(reservation_id, station_id) if reservation_id > 0 else None
+        if known is None:
+            return False
+        fact = ReportedExpired(heard.at) if status == "Expired" else ReportedRemoved(heard.at)
+        settle(tx, known.id, fact, heard)
+        return True
+
+    return await storage.transact(work)
+
+
+async def sweep(*, storage: Storage, clock: Clock, rules: Rules) -> datetime | None:
+    """Every reservation whose expiry and grace have passed by its station's clock is Expired; when the next will be.
+
+    The grace lets the station speak first: it decides with its own clock (beyond-the-guide 2.9). One batch a transaction,
+    so that nobody waits long behind it.
+    """
+
+    def batch(tx: Tx) -> int:
+        now = clock.now()
+        due = tx.reservations.to_sweep(at=now, grace=rules.expiry_grace, limit=BATCH)
+        for known in due:
+            station = tx.stations.find(known.station_id)
+            station_now = now + (station.clock_offset if station is not None else timedelta())
+            settle(tx, known.id, SweepDue(station_now=station_now), Heard(at=now, by=By.CSMS))
+        return len(due)
+
+    while await storage.transact(batch) == BATCH:
+        pass
+    return await storage.read(lambda tx: tx.reservations.next_sweep(grace=rules.expiry_grace))
+
+
+class Sweeper:
+    """Sweeps when the next expiry comes, and at least once a minute; our own clock may step."""
+
+    def __init__(self, *, storage: Storage, clock: Clock, orders: Orders, rules: Rules) -> None:
+        self._storage = storage
+        self._clock = clock
+        self._orders = orders
+        self._rules = rules
+        self._timer: Timer | None = None
+        self._at: datetime | None = None
+        self._running = False
+        self._stopped = False
+        #: Seconds by which the last sweep came late, for the metrics.
+        self.lag_s = 0.0
+
+    def start(self) -> None:
+        """The first sweep runs now."""
+        self._wake()
+
+    def stop(self) -> None:
+        """No further sweep begins."""
+        self._stopped = True
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def expect(self, expiry: datetime) -> None:
+        """A reservation lives until then: the next sweep comes no later."""
+        at = expiry + self._rules.expiry_grace
+        if not self._running and (self._at is None or at < self._at):
+            self._arm(at)
+
+    def _arm(self, at: datetime | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        now = self._clock.now()
+        self._at = max(min(at or now + AT_LEAST_EVERY, now + AT_LEAST_EVERY), now + AT_MOST_EVERY)
+        self._timer = self._clock.call_at(self._clock.monotonic() + (self._at - now).total_seconds(), self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        if self._running or self._stopped:
+            return
+        if self._at is not None:
+            self.lag_s = max(0.0, (self._clock.now() - self._at).total_seconds())
+        self._running = True
+        self._orders.start(self._run(), name="sweep")
+
+    async def _run(self) -> None:
+        at: datetime | None = None
+        try:
+            at = await sweep(storage=self._storage, clock=self._clock, rules=self._rules)
+        finally:
+            self._running = False
+            if not self._stopped:
+                self._arm(at)

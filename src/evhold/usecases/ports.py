@@ -1,0 +1,496 @@
+"""What use cases need of the world: storage, stations, clock, ids. Protocols only; adapters stand behind them.
+
+Rules: a function given to ``Storage.transact`` is synchronous and short, may run more than once, and asks nobody. No
+transaction is open while a station thinks.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Protocol, TypeVar
+
+from evhold.domain.access import ApiKey
+from evhold.domain.authorization import Token
+from evhold.domain.connector import Connector
+from evhold.domain.events import ConnectorChanged, Event
+from evhold.domain.facts import Accepted, CancelAccepted, CancelRejected, Errored, NeverLeft, Refused, Silent
+from evhold.domain.reservation import Reservation, State, Transition
+from evhold.domain.station import Credentials, Presence, Station
+from evhold.domain.transaction import Transaction
+from evhold.domain.transitions import Step
+from evhold.domain.values import (
+    Ask,
+    EvseId,
+    Frame,
+    IdToken,
+    MessageId,
+    ReservationId,
+    StationId,
+    TransactionId,
+)
+from evhold.domain.variables import Variable
+
+T = TypeVar("T")
+ReserveAnswer = Accepted | Refused | Errored | Silent | NeverLeft
+CancelAnswer = CancelAccepted | CancelRejected | Errored | Silent | NeverLeft
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """The settings that use cases obey; durations as in the outward contract."""
+
+    call_timeout: timedelta = timedelta(seconds=30)
+    expiry_grace: timedelta = timedelta(seconds=30)
+    restore_delay: timedelta = timedelta(seconds=60)
+    accept_unknown_tokens: bool = False
+    heartbeat_interval: timedelta = timedelta(seconds=300)
+
+
+class Clock(Protocol):
+    """Our clock: aware UTC, and seconds that only grow. ``call_at`` runs a plain function once ``monotonic`` has reached ``at``."""
+
+    def now(self) -> datetime: ...
+    def monotonic(self) -> float: ...
+    def call_at(self, at: float, call: Callable[[], None], /) -> "Timer": ...
+
+
+class Timer(Protocol):
+    def cancel(self) -> None: ...
+
+
+class Ids(Protocol):
+    """Unique ids and randomness."""
+
+    def message_id(self) -> MessageId: ...
+    def secret(self) -> str:
+        """A new machine-made secret of at least 128 bits, URL-safe, no colon."""
+        ...
+
+    def jitter(self) -> float:
+        """A number in [0, 1)."""
+        ...
+
+
+class Orders(Protocol):
+    """Work that outlives the request that began it; a failure is logged there and harms nobody else."""
+
+    def start(self, work: Coroutine[Any, Any, T], *, name: str) -> Awaitable[T]:
+        """Run it; the returned awaitable gives its result, and abandoning that does not cancel the work."""
+        ...
+
+
+# --- storage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationFilter:
+    """``start`` and ``end`` bound the creation time; ``before`` is the cursor: ids are opaque, newest first."""
+
+    station_id: StationId | None = None
+    states: tuple[State, ...] = ()
+    id_tokens: tuple[IdToken, ...] = ()
+    id_token_text: str | None = None
+    evse_id: EvseId | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    cursor: int | None = None
+    limit: int = 100
+
+
+class Reservations(Protocol):
+    """Reservations, with their claims, asks, history and events: one Step is stored whole."""
+
+    def next_id(self) -> ReservationId:
+        """One never used before, 1..2^31-1, from one database sequence that starts at a random number."""
+        ...
+
+    def insert(self, step: Step) -> None:
+        """Store a new one with its ask. Raises EvseAlreadyReserved."""
+        ...
+
+    def get(self, reservation_id: int) -> Reservation:
+        """For change (locked where the database locks rows). Raises ReservationUnknown."""
+        ...
+
+    def find(self, reservation_id: int, station_id: StationId) -> Reservation | None:
+        """As ``get``; None where there is none, or it is another station's."""
+        ...
+
+    def save(self, step: Step) -> None:
+        """Row, claims, ask, history row and events of one step. Raises EvseAlreadyReserved (a replacement's EVSE)."""
+        ...
+
+    def find_ask(self, message_id: str) -> tuple[ReservationId, StationId, Ask, bool] | None:
+        """The ask of this message id, and whether it was answered by the station already."""
+        ...
+
+    def at_station(self, station_id: StationId, *, states: Sequence[State]) -> list[Reservation]:
+        """Those in these states, oldest first."""
+        ...
+
+    def due_at(self, station_id: StationId) -> list[Reservation]:
+        """Those with an order to send, also later ones (``retry_at``)."""
+        ...
+
+    def with_open_ask(self, *, station_id: StationId | None = None) -> list[Reservation]: ...
+    def bound_to(self, station_id: StationId, transaction_id: TransactionId) -> Reservation | None: ...
+    def to_sweep(self, *, at: datetime, grace: timedelta, limit: int) -> list[Reservation]:
+        """No ask open, and expiry + grace passed by their station's clock (row 44, and claims of row 43)."""
+        ...
+
+    def next_sweep(self, *, grace: timedelta) -> datetime | None:
+        """When ``to_sweep`` will next find something, by our clock."""
+        ...
+
+    def page(self, wanted: ReservationFilter) -> tuple[list[Reservation], int | None]:
+        """Newest first, and the cursor of the next page."""
+        ...
+
+    def history(self, reservation_id: int) -> list[Transition]: ...
+    def count_by_state(self) -> dict[State, int]: ...
+
+
+class Stations(Protocol):
+    """Charging Stations; ids are found without case and returned as provisioned."""
+
+    def find(self, station_id: str) -> Station | None: ...
+    def get(self, station_id: str) -> Station:
+        """Raises StationUnknown."""
+        ...
+
+    def put(self, station: Station, *, credentials: Credentials | None = None) -> bool:
+        """Insert or update; True if it is new. Credentials None: as they are."""
+        ...
+
+    def remove(self, station_id: StationId) -> None:
+        """Raises StationUnknown. Its reservations and history stay."""
+        ...
+
+    def page(self, *, limit: int | None = None, after: str | None = None) -> list[Station]: ...
+    def credentials(self) -> list[Credentials]: ...
+    def open_epoch(self, station_id: StationId) -> int:
+        """The next connection number of this station, stored."""
+        ...
+
+    def seen(self, at: dict[StationId, datetime]) -> None:
+        """Store ``last_seen`` of many."""
+        ...
+
+
+class Connectors(Protocol):
+    def of(self, station_id: StationId) -> list[Connector]:
+        """By EVSE and connector."""
+        ...
+
+    def of_all(self) -> dict[StationId, list[Connector]]: ...
+    def put(self, connector: Connector) -> None:
+        """Insert or update whole, without an event."""
+        ...
+
+
+class Transactions(Protocol):
+    def find(self, station_id: StationId, transaction_id: TransactionId) -> Transaction | None: ...
+    def put(self, transaction: Transaction) -> None: ...
+    def open_at(self, station_id: StationId) -> list[Transaction]:
+        """Not ended."""
+        ...
+
+    def since(self, station_id: StationId, at: datetime) -> bool:
+        """Whether any TransactionEvent of this station was stored since (our clock)."""
+        ...
+
+
+class Tokens(Protocol):
+    def find(self, id_token: IdToken) -> Token | None: ...
+    def put(self, token: Token) -> bool:
+        """True if it is new."""
+        ...
+
+    def remove(self, id_token: IdToken) -> None:
+        """Raises TokenUnknown."""
+        ...
+
+    def page(self, *, limit: int | None = None, after: str | None = None) -> list[Token]: ...
+
+
+class Keys(Protocol):
+    def insert(self, key: ApiKey) -> ApiKey:
+        """Stored with a fresh id (the given one is ignored)."""
+        ...
+
+    def all(self) -> list[ApiKey]: ...
+    def save(self, key: ApiKey) -> None:
+        """Raises KeyUnknown."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotentRequest:
+    """A POST under an Idempotency-Key: who, which key, the body's hash."""
+
+    api_key_id: int
+    key: str
+    body_hash: bytes
+
+
+class Idempotency(Protocol):
+    """Idempotency-Key, kept 24 h (design decision 4)."""
+
+    def begin(self, request: IdempotentRequest, *, at: datetime) -> "Remembered | None":
+        """None: it is the first, and is stored now. Raises IdempotencyKeyReused (other body), RequestInProgress."""
+        ...
+
+    def bind(self, request: IdempotentRequest, reservation_id: ReservationId) -> None:
+        """The request made this reservation."""
+        ...
+
+    def finish(self, request: IdempotentRequest, *, status: int, body: bytes) -> None:
+        """Its answer, for repeats."""
+        ...
+
+    def forget(self, request: IdempotentRequest) -> None:
+        """It made nothing (refused before a row was written): a repeat runs anew."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """The first request's outcome; ``reservation_id`` None: it made none."""
+
+    reservation_id: ReservationId | None
+    status: int
+    body: bytes
+
+
+class Outbox(Protocol):
+    def add(self, event: Event) -> None: ...
+
+
+class Audit(Protocol):
+    def add(self, *, at: datetime, who: str, what: str, station_id: StationId | None, detail: str) -> None:
+        """Who did what; no token in it."""
+        ...
+
+
+class Tx(Protocol):
+    """One transaction's stores."""
+
+    @property
+    def reservations(self) -> Reservations: ...
+    @property
+    def stations(self) -> Stations: ...
+    @property
+    def connectors(self) -> Connectors: ...
+    @property
+    def transactions(self) -> Transactions: ...
+    @property
+    def tokens(self) -> Tokens: ...
+    @property
+    def keys(self) -> Keys: ...
+    @property
+    def idempotency(self) -> Idempotency: ...
+    @property
+    def outbox(self) -> Outbox: ...
+    @property
+    def audit(self) -> Audit: ...
+
+
+class Storage(Protocol):
+    """``transact``: run in one transaction, committed when it returns, rolled back when ``work`` raises. ``read``: a snapshot."""
+
+    def transact(self, work: Callable[[Tx], T]) -> Awaitable[T]: ...
+    def read(self, work: Callable[[Tx], T]) -> Awaitable[T]: ...
+
+
+class Recorder(Protocol):
+    """The firehose: rows of many stations in one commit. Each awaitable ends when its row is durable; a failed one raises."""
+
+    def connector(self, connector: Connector, event: ConnectorChanged) -> Awaitable[None]: ...
+    def transaction(self, transaction: Transaction) -> Awaitable[None]: ...
+    def station(self, station: Station, events: Iterable[Event]) -> Awaitable[None]:
+        """Boot, capability and report results: the station's row whole (without credentials and epoch)."""
+        ...
+
+
+class StorageAway(Exception):
+    """The database can't be written now; nothing of the transaction is stored."""
+
+
+# --- stations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallResult:
+    """A CALLRESULT to a raw call: the payload's JSON text."""
+
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFailed:
+    """A CALLERROR."""
+
+    code: str
+    description: str = ""
+    details: bytes = b"{}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoAnswer:
+    """Sent, and nothing came back. ``reason``: ``timeout``, ``connection-lost``, ``unreadable-answer``."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeverSent:
+    """Not sent. ``reason``: ``station-offline``, ``station-busy``, ``expired-in-queue``, ``withdrawn``."""
+
+    reason: str
+
+
+CallAnswer = CallResult | CallFailed | NoAnswer | NeverSent
+
+
+class StationCommands(Protocol):
+    """Orders to a connected station. They never raise for what the station does: every outcome is a value."""
+
+    def presence(self, station_id: StationId) -> Presence: ...
+    async def reserve_now(
+        self, station_id: StationId, reservation_id: ReservationId, ask: Ask
+    ) -> tuple[ReserveAnswer, tuple[Frame, ...]]:
+        """ReserveNow with the ask's terms and message id; not sent after their expiry. The answer's ask carries the time of sending."""
+        ...
+
+    async def cancel_reservation(
+        self, station_id: StationId, reservation_id: ReservationId, ask: Ask
+    ) -> tuple[CancelAnswer, tuple[Frame, ...]]:
+        """CancelReservation, before all that waits."""
+        ...
+
+    def withdraw(self, station_id: StationId, message_id: MessageId) -> bool:
+        """True: the call was still queued, and will never be sent; its caller gets NeverLeft("withdrawn")."""
+        ...
+
+    async def call(self, station_id: StationId, action: str, payload: bytes) -> CallAnswer:
+        """Any action, its payload encoded already."""
+        ...
+
+
+class Requests(Protocol):
+    """What the CSMS asks of a station on its own account. False: not sent, refused, or not answered; nothing is raised."""
+
+    async def get_base_report(self, connected: "Connected", request_id: int) -> bool:
+        """FullInventory (B07); its parts come as NotifyReport."""
+        ...
+
+    async def trigger_message(
+        self, connected: "Connected", message: str, *, evse_id: EvseId | None = None, connector_id: int | None = None
+    ) -> bool:
+        """TriggerMessage (F06), for BootNotification or StatusNotification."""
+        ...
+
+
+class Variables(Protocol):
+    """The variables of a connected station's device model, their Actual attributes."""
+
+    async def get(
+        self, station_id: StationId, wanted: Sequence[Variable]
+    ) -> list[Variable] | CallFailed | NoAnswer | NeverSent:
+        """GetVariables: each with the station's status and, where it gave one, the value."""
+        ...
+
+    async def set(
+        self, station_id: StationId, wanted: Sequence[Variable]
+    ) -> list[Variable] | CallFailed | NoAnswer | NeverSent:
+        """SetVariables: each with the station's status, and the value that was asked for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteStart:
+    """What a RequestStartTransaction names."""
+
+    id_token: IdToken
+    evse_id: EvseId | None = None
+    group_id_token: IdToken | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AvailabilityChange:
+    """What a ChangeAvailability asks for; without an EVSE the whole station."""
+
+    operative: bool
+    evse_id: EvseId | None = None
+
+
+class RawPayloads(Protocol):
+    """What an operator's raw payload says, where that matters. Payloads were checked before."""
+
+    def availability_change(self, payload: bytes) -> AvailabilityChange:
+        """Of ChangeAvailability."""
+        ...
+
+    def remote_start(self, payload: bytes) -> RemoteStart:
+        """Of RequestStartTransaction."""
+        ...
+
+    def with_group(self, payload: bytes, group: IdToken) -> bytes:
+        """RequestStartTransaction with this groupIdToken put in."""
+        ...
+
+    def variables(self, action: str, request: bytes, answer: bytes) -> list[Variable]:
+        """Of GetVariables' or SetVariables' answer (a set variable's value is the request's); empty for one that can't be read."""
+        ...
+
+
+@dataclass(slots=True, kw_only=True)
+class Connected:
+    """What is remembered of one connection of a station while its socket lives; the use cases keep it up to date.
+
+    Args:
+        station_id: As provisioned.
+        epoch: Grows with every connection of the station.
+        provisioned: False for a station that nobody knew and that was let in all the same.
+        registration: What its last BootNotification was answered: Accepted, Pending, Rejected; None when it never booted.
+        statuses: Each connector as last stored: loaded at connect, set only after the commit.
+        reported: Connectors that reported since the connection or the last boot (their next report is not their first).
+        bound_transactions: Ids of running transactions that are bound to a reservation.
+        transactions: Running and lately ended transactions as last stored, bounded.
+        expected_reports: Request ids of reports that we asked for.
+        triggered: Actions that we asked for by TriggerMessage.
+        clock_offset: The station's clock minus ours, to some seconds; None while that is not known.
+        clock_samples: The last few stamps minus their arrivals.
+    """
+
+    station_id: StationId
+    epoch: int
+    provisioned: bool = True
+    registration: str | None = None
+    statuses: dict[tuple[int, int], Connector] = field(default_factory=dict)
+    reported: set[tuple[int, int]] = field(default_factory=set)
+    bound_transactions: set[TransactionId] = field(default_factory=set)
+    transactions: dict[TransactionId, Transaction] = field(default_factory=dict)
+    expected_reports: set[int] = field(default_factory=set)
+    triggered: set[str] = field(default_factory=set)
+    clock_offset: timedelta | None = None
+    clock_samples: tuple[timedelta, ...] = ()
+
+
+# --- told events
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A committed event with its sequence number."""
+
+    seq: int
+    event: Event
+
+
+class Stream(Protocol):
+    """The committed events, in order. A reader that fell behind what is kept gets a gap: ``None``."""
+
+    def follow(self, *, after: int | None) -> AsyncIterator[Told | None]:
+        """From the one after ``after`` (None: from now on), for ever, until closed."""
+        ...
