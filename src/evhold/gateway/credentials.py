@@ -1,0 +1,25 @@
+"""The stations' credentials in memory: the handshake can't wait for a database (design decisions 7 and 13)."""
+
+from collections.abc import Awaitable, Callable
+
+from evhold.domain.station import Credentials
+
+
+class CredentialsCache:
+    """All stations' credentials by case-folded id; read again when the registry changes, and once a minute.
+
+    Args:
+        load: Reads them all.
+    """
+
+    def __init__(self, load: Callable[[], Awaitable[list[Credentials]]]) -> None:
+        self._load = load
+        self._known: dict[str, Credentials] = {}
+
+    async def refresh(self) -> None:
+        """They are as stored."""
+        self._known = {one.station_id.casefold(): one for one in await self._load()}
+
+    def find(self, key: str) -> Credentials | None:
+        """By the case-folded station id; None: nobody provisioned it."""
+        return self._known.get(key)

@@ -1,0 +1,207 @@
+"""The listener for stations: handshakes, the timer that finds silent peers, and the graceful end."""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from multidict import CIMultiDict
+from picows import (
+    WSUpgradeRequest,
+    WSUpgradeResponse,
+    WSUpgradeResponseWithListener,
+    ws_create_server,
+)
+
+from evhold.gateway.admission import Admission, Gatekeeper, Refusal
+from evhold.gateway.deflate import negotiate
+from evhold.gateway.node import Node, log
+from evhold.gateway.peer import PeerListener
+from evhold.gateway.registry import Registry
+from evhold.gateway.session import Session
+from evhold.gateway.websocket import SocketSettings, StationSocket
+from evhold.ocpp.router import Context, Version
+
+_BUSY = Refusal(503, "too-many-stations", (("Retry-After", "60"),))
+_STOPPING = Refusal(503, "stopping", (("Retry-After", "10"),))
+
+# What picows has to say about a peer is said here again, with the station's id.
+_picows_logger = logging.getLogger("picows.station-sockets")
+_picows_logger.setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """Bounds of the listener.
+
+    Args:
+        tick_s: Seconds between two looks for silent peers.
+        stop_timeout_s: How long a graceful stop waits for peers, and then for the work in hand.
+    """
+
+    max_stations: int = 20_000
+    tick_s: float = 30.0
+    handshake_timeout_s: float = 10.0
+    stop_timeout_s: float = 5.0
+    socket: SocketSettings = field(default_factory=SocketSettings)
+
+
+class StationServer:
+    """Accepts stations, and gives each a session.
+
+    Args:
+        node: What the sessions share.
+        registry: Where they are found.
+        gatekeeper: Who may connect.
+        versions: By subprotocol.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        *,
+        registry: Registry[Session],
+        gatekeeper: Gatekeeper,
+        versions: Mapping[str, Version],
+        settings: ServerSettings | None = None,
+    ) -> None:
+        self._node = node
+        self._registry = registry
+        self._gatekeeper = gatekeeper
+        self._versions = versions
+        self._settings = settings or ServerSettings()
+        self._sockets: set[StationSocket] = set()
+        self._server: asyncio.Server | None = None
+        self._ticker: asyncio.TimerHandle | None = None
+        self._emptied: asyncio.Event | None = None
+
+    async def start(self, host: str, port: int, *, ssl_context: ssl.SSLContext | None = None) -> None:
+        """Stations can connect.
+
+        Raises:
+            OSError: The address is taken or not ours.
+        """
+        self._server = await ws_create_server(
+            self._upgrade,
+            host,
+            port,
+            websocket_handshake_timeout=self._settings.handshake_timeout_s,
+            # A plain Logger would get a child for every connection.
+            logger_name=logging.LoggerAdapter(_picows_logger, {}),
+            enable_auto_pong=False,
+            max_frame_size=self._settings.socket.max_message,
+            read_buffer_init_size=2048,
+            ssl=ssl_context,
+        )
+        self._tick()
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on; the one to ask for when it was started with port 0."""
+        if self._server is None:
+            raise RuntimeError("not started")
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """No station is connected, and the work in hand is finished; both within their time limits."""
+        if self._server is None or self._emptied is not None:
+            return
+        self._emptied = asyncio.Event()
+        if self._ticker is not None:
+            self._ticker.cancel()
+        self._server.close()
+        for session in self._registry:
+            session.finish()
+        if self._sockets:
+            try:
+                async with asyncio.timeout(self._settings.stop_timeout_s):
+                    await self._emptied.wait()
+            except TimeoutError:
+                log.warning("server.stations-dropped", stations=len(self._sockets))
+        for socket in list(self._sockets):
+            socket.abort("stopping")
+        await self._node.settle(timeout_s=self._settings.stop_timeout_s)
+
+    # Handshakes
+
+    def _upgrade(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+        try:
+            answer = self._decide(request)
+        except Exception:  # noqa: BLE001 - the top of a callback: picows would tell the peer what went wrong
+            log.exception("handshake.failed")
+            answer = Refusal(500, "internal-error")
+        if isinstance(answer, WSUpgradeResponseWithListener):
+            return answer
+        self._node.counters.handshakes[answer.status] += 1
+        log.warning("handshake.refused", path=request.path[:200].decode("latin-1"), reason=answer.reason)
+        response = WSUpgradeResponse.create_error_response(answer.status, answer.reason.encode(), answer.headers)
+        return WSUpgradeResponseWithListener(response, None)
+
+    def _decide(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener | Refusal:
+        if self._emptied is not None:
+            return _STOPPING
+        decision = self._gatekeeper.decide(request.path.decode("latin-1"), headers=request.headers)
+        if isinstance(decision, Refusal):
+            return decision
+        if len(self._registry) >= self._settings.max_stations and self._registry.find(decision.station_id) is None:
+            return _BUSY
+        _tidy_connection(request.headers)
+        return self._accept(decision, request.headers)
+
+    def _accept(self, admission: Admission, headers: CIMultiDict[str]) -> WSUpgradeResponseWithListener:
+        answer: list[tuple[str, str]] = []
+        listener: PeerListener | None = None
+        version = next((self._versions[name] for name in _subprotocols(headers) if name in self._versions), None)
+        if version is None:
+            log.warning("handshake.no-subprotocol", station=admission.station_id)
+        else:
+            answer.append(("Sec-WebSocket-Protocol", version.subprotocol))
+            listener = self._session(admission, version)
+        deflate = negotiate(headers.getall("Sec-WebSocket-Extensions", []))
+        if deflate is not None:
+            answer.append(("Sec-WebSocket-Extensions", deflate.answer))
+        self._node.counters.handshakes[101] += 1
+        socket = StationSocket(listener, owner=self, settings=self._settings.socket, deflate=deflate)
+        return WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(answer), socket)
+
+    def _session(self, admission: Admission, version: Version) -> Session:
+        context = Context(
+            station_id=admission.station_id,
+            epoch=0,  # the on_open hook counts connections, in the database
+            version=version.name,
+            provisioned=admission.provisioned,
+        )
+        return Session(context, version=version, node=self._node, registry=self._registry)
+
+    # The account of open sockets
+
+    def socket_opened(self, socket: StationSocket) -> None:
+        """One more is open."""
+        self._sockets.add(socket)
+
+    def socket_gone(self, socket: StationSocket) -> None:
+        """It is open no more."""
+        self._sockets.discard(socket)
+        if self._emptied is not None and not self._sockets:
+            self._emptied.set()
+
+    # Silent peers
+
+    def _tick(self) -> None:
+        for socket in list(self._sockets):
+            socket.tick()
+        self._ticker = asyncio.get_running_loop().call_later(self._settings.tick_s, self._tick)
+
+
+def _subprotocols(headers: CIMultiDict[str]) -> Iterator[str]:
+    for line in headers.getall("Sec-WebSocket-Protocol", []):
+        for name in line.split(","):
+            yield name.strip()
+
+
+def _tidy_connection(headers: CIMultiDict[str]) -> None:
+    """``Connection: keep-alive, Upgrade`` is a list by HTTP; picows wants the bare word."""
+    names = {name.strip().lower() for line in headers.getall("Connection", []) for name in line.split(",")}
+    if "upgrade" in names:
+        headers["Connection"] = "Upgrade"

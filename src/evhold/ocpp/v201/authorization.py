@@ -1,0 +1,31 @@
+"""Block C: a station asks whether a token may charge, and which group it belongs to."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+from msgspec import UNSET
+
+from evhold.domain.authorization import TokenInfo
+from evhold.domain.values import IdToken
+from evhold.ocpp.router import Context, Route
+from evhold.ocpp.v201 import convert
+from evhold.ocpp.v201.messages import AuthorizeRequest, AuthorizeResponse
+
+#: `c01_authorize.authorize`, bound.
+Authorize: TypeAlias = Callable[[IdToken], Awaitable[TokenInfo]]
+
+
+def routes(*, authorize: Authorize) -> dict[str, Route[Any, Any]]:
+    """Return the routes of block C."""
+
+    async def handle(request: AuthorizeRequest, context: Context) -> AuthorizeResponse:
+        # H03.FR.08, H03.FR.04: the token's groupIdToken is in the answer; the station matches it with the reservation's.
+        info = await authorize(convert.id_token(request.id_token))
+        asks_for_certificate = request.certificate is not UNSET or request.iso15118_certificate_hash_data is not UNSET
+        return AuthorizeResponse(
+            id_token_info=convert.id_token_info(info),
+            # No contract certificate can be checked here, and none is said to be good.
+            certificate_status="NoCertificateAvailable" if asks_for_certificate else UNSET,
+        )
+
+    return {"Authorize": convert.route("Authorize", handle)}

@@ -1,0 +1,106 @@
+"""OCPP 2.0.1 put together: every action that a station may send, and what an operator may send to it."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from msgspec import DecodeError
+
+from evhold.domain.errors import InvalidOrder
+from evhold.domain.values import IdToken
+from evhold.domain.variables import Variable
+from evhold.ocpp.router import Route, Version
+from evhold.ocpp.rpc.errors import from_validation
+from evhold.ocpp.v201 import (
+    acknowledgements,
+    authorization,
+    availability,
+    diagnostics,
+    provisioning,
+    reservation,
+    security,
+    transactions,
+)
+from evhold.ocpp.v201.convert import StatusReport
+from evhold.ocpp.v201.messages import ACTIONS, decode
+from evhold.usecases.ports import AvailabilityChange, RemoteStart
+
+NAME: Final = "2.0.1"
+SUBPROTOCOL: Final = "ocpp2.0.1"
+
+#: What only a CSMS sends, and what both may.
+FROM_CSMS: Final = frozenset(
+    {
+        *("CancelReservation", "CertificateSigned", "ChangeAvailability", "ClearCache", "ClearChargingProfile"),
+        *("ClearDisplayMessage", "ClearVariableMonitoring", "CostUpdated", "CustomerInformation", "DataTransfer"),
+        *("DeleteCertificate", "GetBaseReport", "GetChargingProfiles", "GetCompositeSchedule", "GetDisplayMessages"),
+        *("GetInstalledCertificateIds", "GetLocalListVersion", "GetLog", "GetMonitoringReport", "GetReport"),
+        *("GetTransactionStatus", "GetVariables", "InstallCertificate", "PublishFirmware", "RequestStartTransaction"),
+        *("RequestStopTransaction", "ReserveNow", "Reset", "SendLocalList", "SetChargingProfile", "SetDisplayMessage"),
+        *("SetMonitoringBase", "SetMonitoringLevel", "SetNetworkProfile", "SetVariableMonitoring", "SetVariables"),
+        *("TriggerMessage", "UnlockConnector", "UnpublishFirmware", "UpdateFirmware"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseCases:
+    """The use cases that a station's CALLs reach, their ports bound."""
+
+    boot: provisioning.BootStation
+    heartbeat: provisioning.Heartbeat
+    learn_report: provisioning.LearnReport
+    authorize: authorization.Authorize
+    transaction: transactions.TransactionReport
+    connector_status: StatusReport
+    reservation_status: reservation.Report
+
+
+def version(use_cases: UseCases) -> Version:
+    """Return OCPP 2.0.1 as the gateway speaks it."""
+    routes: dict[str, Route[Any, Any]] = {
+        **acknowledgements.routes(),
+        **security.routes(),
+        **provisioning.routes(boot=use_cases.boot, heartbeat=use_cases.heartbeat, learn_report=use_cases.learn_report),
+        **authorization.routes(authorize=use_cases.authorize),
+        **transactions.routes(report=use_cases.transaction),
+        **availability.routes(report=use_cases.connector_status),
+        **diagnostics.routes(report=use_cases.connector_status),
+        **reservation.routes(report=use_cases.reservation_status),
+    }
+    return Version(name=NAME, subprotocol=SUBPROTOCOL, routes=routes, actions=ACTIONS)
+
+
+def check(action: str, payload: bytes) -> None:
+    """Return when an operator's raw call is one that a CSMS may send, its payload by the schema.
+
+    Raises:
+        InvalidOrder: ``field`` is ``action``, or names the field of the payload.
+    """
+    if action not in FROM_CSMS:
+        raise InvalidOrder("action", f"OCPP {NAME} has no such action from a CSMS to a Charging Station")
+    try:
+        decode(payload, ACTIONS[action][0])
+    except DecodeError as error:
+        fault = from_validation(error)
+        field = fault.details.get("field", "payload")
+        raise InvalidOrder(field, fault.description.removeprefix(field).strip()) from error
+
+
+class Payloads:
+    """The port `RawPayloads` in OCPP 2.0.1."""
+
+    def availability_change(self, payload: bytes) -> AvailabilityChange:
+        """Of ChangeAvailability."""
+        return availability.availability_change(payload)
+
+    def remote_start(self, payload: bytes) -> RemoteStart:
+        """Of RequestStartTransaction."""
+        return transactions.remote_start(payload)
+
+    def with_group(self, payload: bytes, group: IdToken) -> bytes:
+        """RequestStartTransaction with this groupIdToken put in."""
+        return transactions.with_group(payload, group)
+
+    def variables(self, action: str, request: bytes, answer: bytes) -> list[Variable]:
+        """Of GetVariables' or SetVariables' answer."""
+        return provisioning.told_variables(action, request, answer)
