@@ -18,6 +18,8 @@ class TokenStatus(StrEnum):
 
 
 UNKNOWN: Final = "Unknown"
+#: The type of the empty token that a start button makes.
+NO_AUTHORIZATION: Final = "NoAuthorization"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,9 +44,20 @@ class TokenInfo:
 
 
 def token_info(token: Token | None, *, accept_unknown: bool) -> TokenInfo:
-    """What a station is told about a token. H03.FR.08: with its groupIdToken, when it has one."""
+    """What a station is told about a token. H03.FR.08: with its groupIdToken, when it has one other than itself."""
     if token is None:
         return TokenInfo(status=TokenStatus.ACCEPTED if accept_unknown else UNKNOWN)
+    group = token.group if token.group != token.id_token else None
     return TokenInfo(
-        status=token.status, group=token.group, cache_expiry=token.cache_expiry, personal_message=token.personal_message
+        status=token.status, group=group, cache_expiry=token.cache_expiry, personal_message=token.personal_message
     )
+
+
+def answer_about(id_token: IdToken, token: Token | None, *, accept_unknown: bool) -> TokenInfo:
+    """What a station is told about what was presented; ``token`` is what is stored of it.
+
+    A start button names nobody: the station was set to charge whoever comes, and is told Accepted (C02).
+    """
+    if token is None and id_token.type == NO_AUTHORIZATION:
+        return TokenInfo(status=TokenStatus.ACCEPTED)
+    return token_info(token, accept_unknown=accept_unknown)

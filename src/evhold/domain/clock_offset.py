@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from itertools import pairwise
 from typing import Final
 
 KEPT: Final = 6
@@ -21,7 +22,7 @@ def estimate(samples: Sequence[timedelta]) -> timedelta | None:
     one is the best, if another bears it out (a single stamp may be anything).
     """
     falling = sorted(samples, reverse=True)
-    for greater, smaller in zip(falling, falling[1:], strict=False):
+    for greater, smaller in pairwise(falling):
         if greater - smaller <= AGREEMENT:
             return greater
     return None

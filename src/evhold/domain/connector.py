@@ -22,10 +22,11 @@ def is_news(known: Connector | None, *, status: str, stamp: datetime, first_sinc
     """Whether a report changes what is stored.
 
     By the station's timestamp; equal stamps: the later arrival counts. The first report of a connector after a boot or a
-    reconnect always counts, as the station's clock may have been set back. The same status again is no news.
+    reconnect always counts, as the station's clock may have been set back. The same status again is no news, but where
+    only its stamp shows that the clock was set back: what comes next would look old.
     """
     if known is None or known.since is None:
         return True
     if status == known.status:
-        return False
+        return first_since_connect and stamp < known.since
     return first_since_connect or stamp >= known.since

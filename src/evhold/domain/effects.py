@@ -65,6 +65,12 @@ def _end(reservation: Reservation, state: State, *, cause: str | None, confirmed
     return _unbind(replace(ended, follow=None, attempts=0, retry_at=None, wish_waits=False, keeps_claim=False))
 
 
+def _open_end(reservation: Reservation, state: State, *, cause: str | None) -> Reservation:
+    """An end without the station's word: a replacement that was never answered may still be what a late use speaks of."""
+    ended = _end(reservation, state, cause=cause, confirmed=False)
+    return replace(ended, replacement=reservation.replacement)
+
+
 def _unbind(reservation: Reservation) -> Reservation:
     return replace(
         reservation,
@@ -187,9 +193,8 @@ def wish(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
 
 def drop_wish(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
     """The wish is gone; the state stays."""
-    return replace(
-        reservation, cancel_requested_at=None, cancel_requested_by=None, wish_waits=False, attempts=0, retry_at=None
-    )
+    dropped = replace(reservation, cancel_requested_at=None, cancel_requested_by=None, wish_waits=False)
+    return replace(dropped, cancel_in_doubt=False, attempts=0, retry_at=None)
 
 
 def ask_again(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
@@ -210,14 +215,14 @@ def cannot_cancel(reservation: Reservation, fact: Fact, heard: Heard) -> Reserva
 def cancel_confirmed(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
     """Canceled by the station's word: by the driver's wish, or by our retraction."""
     assert isinstance(fact, OfAsk)
-    cause = REQUESTED if reservation.cancel_requested_at is not None else RETRACTED
+    cause = REQUESTED if reservation.cancel_requested_by is not None else RETRACTED
     return replace(_end(reservation, State.CANCELED, cause=cause, confirmed=True), cancel_sent_at=fact.ask.sent_at)
 
 
 def settle_unknown(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
     """Unconfirmed, and the station knows it not: Removed if it had been held, Canceled if the driver asked, else Failed."""
     if reservation.was_active or reservation.accepted_kept:
-        removed = _end(reservation, State.REMOVED, cause=UNKNOWN_AT_STATION, confirmed=False)
+        removed = _open_end(reservation, State.REMOVED, cause=UNKNOWN_AT_STATION)
         return replace(removed, follow=Due.CLEAN_UP if reservation.accepted_kept else None)
     if reservation.cancel_requested_at is not None:
         return _end(reservation, State.CANCELED, cause=REQUESTED, confirmed=False)
@@ -234,7 +239,7 @@ def settle_active(reservation: Reservation, fact: Fact, heard: Heard) -> Reserva
 
 def close(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
     """The same end, now closed by the station's word."""
-    return replace(reservation, confirmed=True, follow=None, attempts=0, retry_at=None)
+    return replace(reservation, confirmed=True, replacement=None, follow=None, attempts=0, retry_at=None)
 
 
 def clean_up_ghost(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
@@ -256,7 +261,9 @@ def hold_report(reservation: Reservation, fact: Fact, heard: Heard) -> Reservati
 
 
 def renew(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
-    """The report is of the old terms: the current ones are asked for once more."""
+    """The report is of the old terms: the current ones are asked for once more; the same report again asks no more."""
+    if reservation.ask is not None and reservation.ask.kind is AskKind.RENEW:
+        return reservation
     return replace(reservation, follow=Due.RENEW, was_replaced=False, attempts=0, retry_at=None)
 
 
@@ -288,7 +295,7 @@ def _proven(reservation: Reservation) -> Reservation:
         reservation, proven=True, confirmed=True, cause=None, came_from=None, keeps_claim=False, follow=follow
     )
     proven = replace(proven, replacement=None, held_report=None, wish_waits=False, attempts=0, retry_at=None)
-    return replace(proven, cancel_requested_at=None, cancel_requested_by=None)
+    return replace(proven, cancel_requested_at=None)
 
 
 def use(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
@@ -311,7 +318,8 @@ def rebind(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
 def prove(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
     """The reserved token, or its group, was presented in the bound transaction."""
     assert isinstance(fact, TokenSeen)
-    return _proven(replace(reservation, used_by=fact.id_token, used_at=fact.stamp))
+    # In whatever order the tokens came: the reserved one is proof, and a foreign one beside it no mismatch.
+    return _proven(replace(reservation, used_by=fact.id_token, used_at=fact.stamp, token_mismatch=False))
 
 
 def mark_mismatch(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
@@ -330,11 +338,14 @@ def use_after_end(reservation: Reservation, fact: Fact, heard: Heard) -> Reserva
 def give_back(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
     """Nobody charged: Active again if its expiry is ahead, else the end it would have had."""
     if (end := reservation.came_from) is not None:
-        return _end(reservation, end.state, cause=end.cause, confirmed=False)
+        return _open_end(reservation, end.state, cause=end.cause)
     if heard.at >= reservation.expiry:
-        return _end(reservation, State.EXPIRED, cause=None, confirmed=False)
+        return _open_end(reservation, State.EXPIRED, cause=None)
+    if not reservation.keeps_claim and reservation.terms.evse_id is not None:
+        # Row 34 gave the EVSE free, another may hold it by now: no fact takes a claim.
+        return leave_unproven(reservation, fact, heard)
     active = replace(_unbind(reservation), state=State.ACTIVE, cause=None, confirmed=False, wish_waits=False)
-    return replace(active, keeps_claim=False, was_active=True, retry_at=None)
+    return replace(active, keeps_claim=False, was_active=True, attempts=0, retry_at=None)
 
 
 def leave_unproven(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
@@ -346,10 +357,11 @@ def leave_unproven(reservation: Reservation, fact: Fact, heard: Heard) -> Reserv
 
 
 def release_claim(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
-    """An unproven use past its expiry and grace holds no EVSE any more."""
-    return replace(reservation, keeps_claim=False)
+    """An unproven use past its expiry and grace holds no EVSE any more; should it end clean, it expired."""
+    end = reservation.came_from or End(State.EXPIRED, None)
+    return replace(reservation, keeps_claim=False, came_from=end)
 
 
 def expire_by_sweep(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
     """Expired by our own clock, until the station says otherwise; wish and retraction are dropped."""
-    return _end(drop_wish(reservation, fact, heard), State.EXPIRED, cause=None, confirmed=False)
+    return _open_end(drop_wish(reservation, fact, heard), State.EXPIRED, cause=None)

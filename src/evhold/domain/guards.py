@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from evhold.domain.effects import UNPROVEN
 from evhold.domain.facts import (
     CancelAccepted,
     Errored,
@@ -9,11 +10,12 @@ from evhold.domain.facts import (
     Match,
     Refused,
     ReportedExpired,
+    Silent,
     TokenSeen,
     TransactionEnded,
     TransactionNamed,
 )
-from evhold.domain.reservation import Reservation
+from evhold.domain.reservation import Due, Reservation
 from evhold.domain.values import AskKind
 
 Guard = Callable[[Reservation, Fact], bool]
@@ -43,6 +45,11 @@ def not_executed(reservation: Reservation, fact: Fact) -> bool:
 def maybe_executed(reservation: Reservation, fact: Fact) -> bool:
     """The CALLERROR proves nothing."""
     return isinstance(fact, Errored) and not fact.proves_non_execution
+
+
+def outcome_unknown(reservation: Reservation, fact: Fact) -> bool:
+    """Silence, or a CALLERROR that proves nothing."""
+    return isinstance(fact, Silent) or maybe_executed(reservation, fact)
 
 
 def not_executed_undoubted(reservation: Reservation, fact: Fact) -> bool:
@@ -76,13 +83,19 @@ def never_active_not_executed(reservation: Reservation, fact: Fact) -> bool:
 
 
 def free_for_replace(reservation: Reservation, fact: Fact) -> bool:
-    """No ask and no wish is open."""
-    return reservation.ask is None and reservation.due is None and reservation.cancel_requested_at is None
+    """No ask and no wish is open, nothing is due, and no earlier replacement's outcome is unknown."""
+    idle = reservation.ask is None and reservation.due is None and reservation.replacement is None
+    return idle and reservation.cancel_requested_at is None
 
 
 def no_ask_open(reservation: Reservation, fact: Fact) -> bool:
     """No ask is open."""
     return reservation.ask is None
+
+
+def no_repeat_set(reservation: Reservation, fact: Fact) -> bool:
+    """No ask is open, and no repeat of one is set: it is the open one that ended."""
+    return reservation.ask is None and reservation.retry_at is None
 
 
 def replacement_open(reservation: Reservation, fact: Fact) -> bool:
@@ -96,8 +109,12 @@ def report_held(reservation: Reservation, fact: Fact) -> bool:
 
 
 def expired_of_old_terms(reservation: Reservation, fact: Fact) -> bool:
-    """It was replaced before, and the station's clock can't have reached the current expiry."""
-    return reservation.was_replaced and isinstance(fact, ReportedExpired) and fact.at < reservation.terms.expiry
+    """It was replaced before and not renewed since, and the current expiry is still ahead."""
+    renewing = reservation.follow is Due.RENEW or (
+        reservation.ask is not None and reservation.ask.kind is AskKind.RENEW
+    )
+    is_ahead = isinstance(fact, ReportedExpired) and fact.at < reservation.terms.expiry
+    return is_ahead and (reservation.was_replaced or renewing)
 
 
 def same_transaction(reservation: Reservation, fact: Fact) -> bool:
@@ -136,13 +153,15 @@ def bound_and_foreign(reservation: Reservation, fact: Fact) -> bool:
 
 
 def bound_and_clean(reservation: Reservation, fact: Fact) -> bool:
-    """The bound transaction ended clean: nobody charged, nobody was accepted."""
-    return bound(reservation, fact) and isinstance(fact, TransactionEnded) and fact.clean
+    """The bound transaction ended clean: nobody charged, nobody was accepted; and it had not ended unclean before."""
+    is_clean = isinstance(fact, TransactionEnded) and fact.clean
+    return is_clean and bound(reservation, fact) and reservation.cause != UNPROVEN
 
 
 def in_time(reservation: Reservation, fact: Fact) -> bool:
-    """Stamped before expiry + EVConnectionTimeOut + 5 s; with a token, or without one."""
-    return isinstance(fact, TransactionNamed) and fact.in_time(reservation.terms)
+    """Stamped before expiry + EVConnectionTimeOut + 5 s; the later expiry where a replacement was never answered."""
+    held = (reservation.terms, reservation.replacement)
+    return isinstance(fact, TransactionNamed) and any(terms is not None and fact.in_time(terms) for terms in held)
 
 
 def reserved_and_in_time(reservation: Reservation, fact: Fact) -> bool:

@@ -116,7 +116,7 @@ class Reservation:
     created_at: datetime
     updated_at: datetime
     version: int = 1
-    #: Terms that wait for the station's answer.
+    #: Terms that wait for the station's answer, or never got one.
     replacement: Terms | None = None
     ocpp_status: str | None = None
     status_info: StatusInfo | None = None
@@ -134,6 +134,7 @@ class Reservation:
     came_from: End | None = None
 
     cancel_requested_at: datetime | None = None
+    #: Who asked last, also when a proven use has dropped the wish since.
     cancel_requested_by: By | None = None
     #: The wish came before an unproven use: it waits for the transaction's end (row 29).
     wish_waits: bool = False
@@ -152,7 +153,7 @@ class Reservation:
     no_retract: bool = False
     #: A report that came while a replacement was open (row 23).
     held_report: State | None = None
-    #: An order that a transition left behind, before retractions and wishes.
+    #: An order that a transition left behind; retractions and wishes go first.
     follow: Due | None = None
     #: How often the due order went unanswered, and when to send it next.
     attempts: int = 0
@@ -190,13 +191,12 @@ class Reservation:
         """The order to send next, or None while one is open or none is wanted."""
         if self.ask is not None or self.state is State.PENDING:
             return None
-        if self.follow is not None:
-            return self.follow
         if self.state is State.UNCONFIRMED:
             return None if self.no_retract else Due.RETRACT
         wished = self.cancel_requested_at is not None and not self.wish_waits
         cancelable = self.state is State.ACTIVE or self.phase is Phase.USED_UNPROVEN
-        return Due.CANCEL if wished and cancelable else None
+        # Retractions, then wishes, then the rest: what is to be canceled need not be asked for once more.
+        return Due.CANCEL if wished and cancelable else self.follow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,5 +217,6 @@ class Transition:
 
 def with_ask(reservation: Reservation, ask: Ask) -> Reservation:
     """The reservation with this order open; commit it before the frame leaves."""
-    asked = replace(reservation, ask=ask, follow=None, retry_at=None)
+    is_follow = reservation.follow is not None and reservation.follow.ask_kind is ask.kind
+    asked = replace(reservation, ask=ask, follow=None if is_follow else reservation.follow, retry_at=None)
     return asked if ask.kind.is_cancel else replace(asked, reserves_sent=reservation.reserves_sent + 1)

@@ -35,7 +35,7 @@ from evhold.domain.facts import (
 )
 from evhold.domain.guards import Guard
 from evhold.domain.reservation import Phase, Reservation, State, Transition
-from evhold.domain.values import AskKind, Heard
+from evhold.domain.values import AskKind, Heard, MessageId
 
 P: Final = Phase
 FIRST: Final = frozenset({AskKind.RESERVE})
@@ -51,6 +51,7 @@ CANCELS: Final = CANCEL | CLEAN_UP
 NO_ASK: Final[frozenset[AskKind]] = frozenset()
 
 LIVE: Final = (P.PENDING, P.UNCONFIRMED, P.ACTIVE)
+CANCELABLE: Final = (P.UNCONFIRMED, P.ACTIVE, P.USED_UNPROVEN)
 OPEN_ENDS: Final = (P.EXPIRED_OPEN, P.REMOVED_OPEN, P.FAILED_OPEN, P.CANCELED_OPEN)
 CLOSED_BUT_USED: Final = (P.EXPIRED_CLOSED, P.REMOVED_CLOSED, P.CANCELED_CLOSED, P.REFUSED, P.FAILED_CLOSED)
 ENDS_BUT_USED: Final = OPEN_ENDS + CLOSED_BUT_USED
@@ -85,7 +86,7 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     _row(2, (P.PENDING,), NeverLeft, do.fail_unsent, to=(P.FAILED_CLOSED, P.CANCELED_CLOSED), asks=FIRST),
     _row(4, (P.UNCONFIRMED,), Accepted, do.keep_accepted, to=(P.UNCONFIRMED,), asks=RESERVES, guard=when.cancel_in_doubt),
     _row(52, (P.UNCONFIRMED,), Accepted, do.adopt_replacement, to=(P.ACTIVE,), asks=REPLACE),
-    _row(3, (P.PENDING, P.UNCONFIRMED), Accepted, do.activate, to=(P.ACTIVE,), asks=RESERVES),
+    _row(3, (P.PENDING, P.UNCONFIRMED), Accepted, do.activate, to=(P.ACTIVE,), asks=FIRST | AGAIN),
     _row(5, (P.PENDING, P.UNCONFIRMED), Refused, do.refuse, to=(P.REFUSED,), asks=FIRST),
     _row(6, (P.PENDING, P.UNCONFIRMED), Errored, do.refuse_by_error, to=(P.REFUSED,), asks=FIRST, guard=when.not_executed),
     _row(7, (P.PENDING,), (Errored, Silent), do.doubt, to=(P.UNCONFIRMED,), asks=FIRST),
@@ -93,10 +94,11 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     # A replacement
     _row(47, (P.ACTIVE,), ReplaceOrdered, do.propose_replacement, to=(P.ACTIVE,), guard=when.free_for_replace),
     _row(49, (P.ACTIVE,), Accepted, do.adopt_replacement, to=(P.ACTIVE,), asks=REPLACE),
-    _row(23, (P.ACTIVE,), (NeverLeft, Errored, Refused, Silent), do.apply_held_report, to=(P.EXPIRED_CLOSED, P.REMOVED_CLOSED), asks=REPLACE, guard=when.report_held),
+    _row(23, (P.ACTIVE, P.USED_UNPROVEN), (NeverLeft, Errored, Refused, Silent), do.apply_held_report, to=(P.EXPIRED_CLOSED, P.REMOVED_CLOSED), asks=REPLACE, guard=when.report_held),
     _row(50, (P.ACTIVE,), NeverLeft, do.drop_replacement, to=(P.ACTIVE,), asks=REPLACE),
     _row(50, (P.ACTIVE, P.UNCONFIRMED), Errored, do.keep_old_terms, to=(P.ACTIVE,), asks=REPLACE, guard=when.not_executed_undoubted),
     _row(51, (P.ACTIVE, P.UNCONFIRMED), Refused, do.undo_replacement, to=(P.ACTIVE,), asks=REPLACE, guard=when.undoubted),
+    _row(52, (P.UNCONFIRMED,), (Refused, Errored), do.nothing, to=(P.UNCONFIRMED,), asks=REPLACE, guard=when.refused),
     _row(52, (P.ACTIVE,), (Errored, Silent), do.doubt, to=(P.UNCONFIRMED,), asks=REPLACE),
     # ReserveNow again: undo, renew, restore
     _row(53, (P.ACTIVE,), Accepted, do.activate, to=(P.ACTIVE,), asks=UNDO),
@@ -108,7 +110,8 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     _row(56, (P.ACTIVE,), Accepted, do.activate, to=(P.ACTIVE,), asks=RESTORE),
     _row(56, (P.ACTIVE,), (Refused, Errored), do.remove_forgotten, to=(P.REMOVED_OPEN,), asks=RESTORE, guard=when.refused),
     _row(56, (P.ACTIVE,), (Errored, Silent), do.doubt, to=(P.UNCONFIRMED,), asks=RESTORE),
-    _row(53, (P.ACTIVE,), NeverLeft, do.ask_again, to=(P.ACTIVE,), asks=UNDO | RENEW),
+    _row(53, (P.ACTIVE,), NeverLeft, do.ask_again, to=(P.ACTIVE,), asks=UNDO),
+    _row(25, (P.ACTIVE,), NeverLeft, do.ask_again, to=(P.ACTIVE,), asks=RENEW),
     # A cancel's answer
     _row(9, (P.UNCONFIRMED,), CancelAccepted, do.cancel_confirmed, to=(P.CANCELED_CLOSED,), asks=CANCEL),
     _row(10, (P.UNCONFIRMED,), CancelRejected, do.settle_unknown, to=(P.FAILED_OPEN, P.CANCELED_OPEN, P.REMOVED_OPEN), asks=CANCEL),
@@ -123,12 +126,13 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     _row(15, OPEN_ENDS, CancelRejected, do.nothing, to=OPEN_ENDS, asks=CANCELS),
     _row(16, CLOSED_BUT_USED, CancelAccepted, do.nothing, to=CLOSED_BUT_USED, asks=CANCELS, anomaly=True),
     _row(16, CLOSED_BUT_USED, CancelRejected, do.nothing, to=CLOSED_BUT_USED, asks=CANCELS),
-    _row(18, (P.ACTIVE, P.UNCONFIRMED, P.USED_UNPROVEN), Errored, do.cannot_cancel, asks=CANCEL, guard=when.action_unknown),
-    _row(17, (P.ACTIVE, P.UNCONFIRMED, P.USED_UNPROVEN), (Errored, Silent, NeverLeft), do.ask_again, asks=CANCEL),
-    _row(15, (*ENDS_BUT_USED, P.USED_PROVEN), (Silent, NeverLeft), do.ask_again, asks=CLEAN_UP, quiet=True),
+    _row(18, CANCELABLE, Errored, do.cannot_cancel, to=CANCELABLE, asks=CANCEL, guard=when.action_unknown),
+    _row(17, CANCELABLE, (Errored, Silent, NeverLeft), do.ask_again, to=CANCELABLE, asks=CANCEL, guard=when.no_repeat_set),
+    _row(17, CANCELABLE, Errored, do.nothing, to=CANCELABLE, asks=CANCEL),
+    _row(15, (*ENDS_BUT_USED, P.USED_PROVEN), (Silent, NeverLeft), do.ask_again, to=(*ENDS_BUT_USED, P.USED_PROVEN), asks=CLEAN_UP, quiet=True),
     # The driver's wish
     _row(19, (P.PENDING,), CancelOrdered, do.wish, to=(P.PENDING,)),
-    _row(20, (P.UNCONFIRMED, P.ACTIVE, P.USED_UNPROVEN), CancelOrdered, do.wish),
+    _row(20, CANCELABLE, CancelOrdered, do.wish, to=CANCELABLE),
     # Late answers to ends
     _row(22, ENDS_BUT_USED, Accepted, do.clean_up_ghost, to=ENDS_BUT_USED, asks=RESERVES),
     _row(45, (P.EXPIRED_OPEN,), Refused, do.refuse, to=(P.REFUSED,), asks=FIRST, guard=when.never_active),
@@ -136,7 +140,7 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     _row(46, (P.FAILED_OPEN, P.CANCELED_OPEN), Refused, do.close, to=(P.FAILED_CLOSED, P.CANCELED_CLOSED), asks=RESERVES),
     _row(46, (P.FAILED_OPEN, P.CANCELED_OPEN), Errored, do.close, to=(P.FAILED_CLOSED, P.CANCELED_CLOSED), asks=RESERVES, guard=when.not_executed),
     # The station's reports
-    _row(23, LIVE, REPORTS, do.hold_report, to=LIVE, guard=when.replacement_open),
+    _row(23, (P.ACTIVE, P.USED_UNPROVEN), REPORTS, do.hold_report, to=(P.ACTIVE, P.USED_UNPROVEN), guard=when.replacement_open),
     _row(25, (P.ACTIVE,), ReportedExpired, do.renew, to=(P.ACTIVE,), guard=when.expired_of_old_terms),
     _row(23, (*LIVE, P.USED_UNPROVEN), REPORTS, do.end_as_reported, to=(P.EXPIRED_CLOSED, P.REMOVED_CLOSED)),
     _row(26, (P.USED_PROVEN,), REPORTS, do.nothing, to=(P.USED_PROVEN,), anomaly=True),
@@ -151,7 +155,7 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     _row(29, (P.USED_UNPROVEN,), TransactionNamed, do.nothing, to=(P.USED_UNPROVEN,), quiet=True),
     _row(30, (P.USED_UNPROVEN,), TokenSeen, do.prove, to=(P.USED_PROVEN,), guard=when.bound_and_proven),
     _row(31, (P.USED_UNPROVEN,), TokenSeen, do.mark_mismatch, to=(P.USED_UNPROVEN,), guard=when.bound_and_foreign),
-    _row(33, (P.USED_UNPROVEN,), TransactionEnded, do.give_back, to=(P.ACTIVE, *OPEN_ENDS), guard=when.bound_and_clean),
+    _row(33, (P.USED_UNPROVEN,), TransactionEnded, do.give_back, to=(P.ACTIVE, *OPEN_ENDS, P.USED_UNPROVEN), guard=when.bound_and_clean),
     _row(34, (P.USED_UNPROVEN,), TransactionEnded, do.leave_unproven, to=(P.USED_UNPROVEN,), guard=when.bound),
     _row(35, (P.USED_PROVEN,), TransactionNamed, do.nothing, to=(P.USED_PROVEN,), guard=when.same_transaction, quiet=True),
     _row(35, (P.USED_PROVEN,), TransactionNamed, do.nothing, to=(P.USED_PROVEN,), anomaly=True),
@@ -164,11 +168,14 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     _row(41, (P.CANCELED_CLOSED,), TransactionNamed, do.use_after_end, to=(P.USED_PROVEN,), guard=when.reserved_before_cancel),
     _row(41, (P.CANCELED_CLOSED,), TransactionNamed, do.nothing, to=(P.CANCELED_CLOSED,), anomaly=True),
     _row(54, (P.USED_UNPROVEN,), Accepted, do.adopt_terms, to=(P.USED_UNPROVEN,), asks=REPLACE),
-    _row(54, (P.USED_UNPROVEN,), (NeverLeft, Errored, Refused, Silent), do.drop_replacement, to=(P.USED_UNPROVEN,), asks=REPLACE),
+    _row(54, (P.USED_UNPROVEN,), (Errored, Silent), do.nothing, to=(P.USED_UNPROVEN,), asks=REPLACE, guard=when.outcome_unknown),
+    _row(54, (P.USED_UNPROVEN,), (NeverLeft, Errored, Refused), do.drop_replacement, to=(P.USED_UNPROVEN,), asks=REPLACE),
+    _row(54, (P.USED_PROVEN,), (Accepted, NeverLeft, Errored, Refused, Silent), do.nothing, to=(P.USED_PROVEN,), asks=REPLACE),
     # The sweep
     _row(43, (P.PENDING,), SweepDue, do.nothing, to=(P.PENDING,), quiet=True),
     _row(43, (P.USED_UNPROVEN,), SweepDue, do.release_claim, to=(P.USED_UNPROVEN,), quiet=True),
     _row(44, (P.ACTIVE, P.UNCONFIRMED), SweepDue, do.expire_by_sweep, to=(P.EXPIRED_OPEN,), guard=when.no_ask_open),
+    _row(44, (P.ACTIVE, P.UNCONFIRMED), SweepDue, do.nothing, to=(P.ACTIVE, P.UNCONFIRMED), quiet=True),
 )
 # fmt: on
 UNLISTED: Final = Row(number=58, phases=tuple(Phase), facts=(), then=do.nothing)
@@ -178,13 +185,15 @@ UNLISTED: Final = Row(number=58, phases=tuple(Phase), facts=(), then=do.nothing)
 class Step:
     """What a fact made of a reservation: store it whole, in one transaction.
 
-    ``transition`` is None where nothing worth a history row happened; ``closed_ask`` is the message id whose end this was.
+    ``transition`` is None where nothing worth a history row happened; ``answered`` is the message id of the ask that the
+    station answered, in time or late.
     """
 
     reservation: Reservation
     transition: Transition | None = None
     events: tuple[Event, ...] = ()
     changed: bool = True
+    answered: MessageId | None = None
 
 
 def find_row(reservation: Reservation, fact: Fact) -> Row:
@@ -216,15 +225,17 @@ def advance(before: Reservation, fact: Fact, heard: Heard) -> Step:
         return Step(reservation=before, changed=False)
     row = find_row(reservation, fact)
     after = row.then(reservation, fact, heard)
+    answered = fact.ask.message_id if isinstance(fact, OfAsk) and not isinstance(fact, Silent | NeverLeft) else None
     if after == before:
         return Step(
             reservation=before,
             transition=None if row.quiet else _history(before, after, fact, heard, row),
             changed=False,
+            answered=answered,
         )
     after = replace(after, updated_at=heard.at, version=before.version + 1)
     transition = None if row.quiet else _history(before, after, fact, heard, row)
-    return Step(reservation=after, transition=transition, events=_told(before, after, heard))
+    return Step(reservation=after, transition=transition, events=_told(before, after, heard), answered=answered)
 
 
 def created(reservation: Reservation, heard: Heard) -> Step:
@@ -247,10 +258,14 @@ def _close_ask(reservation: Reservation, fact: Fact) -> tuple[Reservation, bool]
     if reservation.ask is None or reservation.ask.message_id != fact.ask.message_id:
         return reservation, False
     closed = replace(reservation, ask=None)
-    if fact.ask.kind is not AskKind.CANCEL or isinstance(fact, NeverLeft):
+    if isinstance(fact, NeverLeft):
+        return closed if fact.ask.kind.is_cancel else replace(closed, reserves_sent=closed.reserves_sent - 1), True
+    if fact.ask.kind is not AskKind.CANCEL:
         return closed, True
-    # Row 4: an answer ends the doubt; silence, and an error that proves nothing, leave it.
-    in_doubt = isinstance(fact, Silent) or (isinstance(fact, Errored) and not fact.proves_non_execution)
+    # Row 4: an answer ends the doubt, silence begins it; an error that proves non-execution says nothing of earlier cancels.
+    if isinstance(fact, Errored) and fact.proves_non_execution:
+        return closed, True
+    in_doubt = isinstance(fact, Silent | Errored)
     return replace(closed, cancel_sent_at=fact.ask.sent_at, cancel_in_doubt=in_doubt), True
 
 

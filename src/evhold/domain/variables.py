@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from evhold.domain.station import Capabilities
+from evhold.domain.station import Capabilities, Station
 from evhold.domain.values import ConnectorId, EvseId
 
 ACCEPTED: Final = "Accepted"
@@ -82,3 +82,9 @@ def learned(known: Capabilities, variables: Iterable[Variable]) -> Capabilities:
             case _:
                 pass
     return known
+
+
+def with_variables(station: Station, variables: Iterable[Variable]) -> Station:
+    """The station with the capabilities that these answers leave known."""
+    capabilities = learned(station.capabilities, variables)
+    return station if capabilities == station.capabilities else replace(station, capabilities=capabilities)

@@ -165,6 +165,11 @@ async def remember(request: IdempotentRequest, *, status: int, body: bytes, stor
     await storage.transact(lambda tx: tx.idempotency.finish(request, status=status, body=body))
 
 
+async def forget(request: IdempotentRequest, *, storage: Storage) -> None:
+    """The request made nothing: a repeat runs anew."""
+    await storage.transact(lambda tx: tx.idempotency.forget(request))
+
+
 async def propose(
     order: ReplaceOrder, *, storage: Storage, stations: StationCommands, clock: Clock, ids: Ids
 ) -> Proposed:

@@ -14,11 +14,12 @@ from typing import Final
 
 from evhold.domain.errors import DomainError
 from evhold.domain.events import Event, OrderDue, ReservationChanged
-from evhold.domain.facts import Errored, Fact, Refused, Silent
 from evhold.domain.reservation import Due, Reservation, State, with_ask
 from evhold.domain.transitions import asked
-from evhold.domain.values import Ask, AskKind, By, Frame, Heard, MessageId, ReservationId, StationId
+from evhold.domain.values import Ask, AskKind, MessageId, ReservationId, StationId
 from evhold.usecases import b07_base_report
+from evhold.usecases.forgotten import forgotten
+from evhold.usecases.late import with_reserved
 from evhold.usecases.ports import (
     CancelAnswer,
     Clock,
@@ -38,8 +39,6 @@ from evhold.usecases.settle import heard_answer, settle
 
 NO_BOOT_AFTER: Final = timedelta(seconds=5)
 REPORTS_AT_ONCE: Final = 5
-RESERVED: Final = "Reserved"
-AVAILABLE: Final = "Available"
 _ORDER: Final = {Due.RETRACT: 0, Due.CANCEL: 1, Due.CLEAN_UP: 2, Due.UNDO: 3, Due.RENEW: 4}
 
 
@@ -58,73 +57,6 @@ class World:
     read_capabilities: Callable[[StationId], Awaitable[object]]
     #: A live reservation's expiry, for the sweep.
     expect: Callable[[datetime], None]
-
-
-async def recover(*, storage: Storage, clock: Clock) -> int:
-    """After a start: no ask of an earlier life is open any more; each ended in silence (rows 7, 17, 52).
-
-    Returns:
-        How many there were.
-    """
-
-    def work(tx: Tx) -> int:
-        heard = Heard(at=clock.now(), by=By.CSMS)
-        lost = tx.reservations.with_open_ask()
-        for known in lost:
-            if known.ask is not None:
-                settle(tx, known.id, Silent(ask=known.ask, reason="restart"), heard)
-        return len(lost)
-
-    return await storage.transact(work)
-
-
-async def late_answer(
-    station_id: StationId,
-    message_id: str,
-    *,
-    fact_of: Callable[[Ask], Fact | None],
-    frames: tuple[Frame, ...],
-    storage: Storage,
-    clock: Clock,
-) -> bool:
-    """An answer that came after its deadline, on a new socket or after our restart is still the station's word.
-
-    Args:
-        station_id: Who sent it; another station's message id means nothing.
-        message_id: Of the ask.
-        fact_of: Reads the answer by the kind of the ask; None: unreadable.
-        frames: The answer's.
-
-    Returns:
-        False if no order to this station had this message id, or it was answered before.
-    """
-
-    def work(tx: Tx) -> bool:
-        found = tx.reservations.find_ask(message_id)
-        if found is None:
-            return False
-        reservation_id, asked_station, ask, answered = found
-        fact = fact_of(ask) if asked_station == station_id and not answered else None
-        if fact is None:
-            return False
-        settle(
-            tx,
-            reservation_id,
-            with_reserved(tx, tx.reservations.get(reservation_id), fact),
-            Heard(at=clock.now(), frames=frames),
-        )
-        return True
-
-    return await storage.transact(work)
-
-
-def with_reserved(tx: Tx, reservation: Reservation, fact: Fact) -> Fact:
-    """Row 53: a refusal says whether every connector of the reserved EVSE is still Reserved."""
-    evse_id = reservation.terms.evse_id
-    if not isinstance(fact, Refused | Errored) or fact.ask.kind is not AskKind.UNDO or evse_id is None:
-        return fact
-    connectors = [one for one in tx.connectors.of(reservation.station_id) if one.evse_id == evse_id]
-    return replace(fact, still_reserved=bool(connectors) and all(one.status == RESERVED for one in connectors))
 
 
 class Reactions:
@@ -160,13 +92,13 @@ class Reactions:
         if (connected.station_id, "no-boot") in self._timers:
             self._without_boot(connected)
 
-    def booted(self, connected: Connected, *, at: datetime, new_firmware: bool) -> None:
+    def booted(self, connected: Connected, *, at: datetime, restarted: bool) -> None:
         """Our Accepted to a BootNotification is on its way: orders go out, variables are read, the forgotten is restored."""
         self._cancel(connected.station_id, "no-boot")
-        self._start(self._after_boot(connected, new_firmware=new_firmware), name="after-boot")
-        self._later(
-            connected.station_id, "restore", self._world.rules.restore_delay, lambda: self._restore_due(connected, at)
-        )
+        self._start(self._after_boot(connected), name="after-boot")
+        if restarted:
+            delay = self._world.rules.restore_delay
+            self._later(connected.station_id, "restore", delay, lambda: self._restore_due(connected, at))
 
     def _without_boot(self, connected: Connected) -> None:
         self._cancel(connected.station_id, "no-boot")
@@ -176,11 +108,11 @@ class Reactions:
         elif self._is_there(connected.station_id):
             self.go(connected.station_id)
 
-    async def _after_boot(self, connected: Connected, *, new_firmware: bool) -> None:
+    async def _after_boot(self, connected: Connected) -> None:
         await self._run(connected.station_id)
         await self._world.read_capabilities(connected.station_id)
         station = await self._world.storage.read(lambda tx: tx.stations.find(connected.station_id))
-        if station is not None and (new_firmware or b07_base_report.wanted(station)):
+        if station is not None and b07_base_report.wanted(station):
             self._want_report(connected.station_id)
 
     # Base reports: at most five at a time, never in a storm
@@ -314,7 +246,7 @@ class Reactions:
         for reservation_id in candidates:
             message_id = self._world.ids.message_id()
             opened = await self._world.storage.transact(
-                lambda tx, wanted=reservation_id, ask_id=message_id: self._open_restore(tx, wanted, ask_id)  # type: ignore[misc]
+                lambda tx, wanted=reservation_id, ask_id=message_id: self._open_restore(tx, wanted, ask_id)  # type: ignore[misc]  # mypy takes a lambda's defaults for arguments
             )
             if opened is not None and self._is_there(station_id):
                 await self._ask(opened)
@@ -366,29 +298,3 @@ class Reactions:
         timer = self._timers.pop((station_id, what), None)
         if timer is not None:
             timer.cancel()
-
-
-def forgotten(tx: Tx, connected: Connected, *, booted_at: datetime) -> list[ReservationId]:
-    """The reservations that this station forgot at its boot, by the restore rule (row 56)."""
-    station = tx.stations.find(connected.station_id)
-    if station is None or not station.restore_after_boot or station.booted_at != booted_at:
-        return []
-    # Disabled reservations are dormant, not lost; any TransactionEvent since the boot makes the silence ambiguous.
-    if station.capabilities.enabled is False or tx.transactions.since(station.id, booted_at):
-        return []
-    busy = {one.evse_id for one in tx.transactions.open_at(station.id)}
-    active = tx.reservations.at_station(station.id, states=[State.ACTIVE])
-    return [
-        known.id
-        for known in active
-        if known.terms.evse_id is not None
-        and known.terms.evse_id not in busy
-        and known.created_at < booted_at
-        and _is_free_since_boot(connected, known.terms.evse_id)
-    ]
-
-
-def _is_free_since_boot(connected: Connected, evse_id: int) -> bool:
-    """All connectors of the EVSE were reported Available since the boot."""
-    mine = {key: one for key, one in connected.statuses.items() if key[0] == evse_id}
-    return bool(mine) and all(key in connected.reported and one.status == AVAILABLE for key, one in mine.items())

@@ -1,0 +1,121 @@
+"""G01: a connector reports its status, by StatusNotification or NotifyEvent.
+
+No status ever changes a reservation (row 57).
+"""
+
+from collections.abc import Awaitable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from evhold.domain import clock_offset
+from evhold.domain.connector import Connector, is_news
+from evhold.domain.events import ConnectorChanged
+from evhold.domain.values import ConnectorId, EvseId, StationId
+from evhold.usecases.ports import Connected, Recorder, Storage, Tx
+
+
+def report(
+    status: str,
+    *,
+    evse_id: int,
+    connector_id: int,
+    stamp: datetime,
+    connected: Connected,
+    recorder: Recorder,
+    storage: Storage,
+    at: datetime,
+) -> Awaitable[None] | None:
+    """The status is stored and told, if it is news; None: nothing to store, answer at once.
+
+    Reports of EVSE 0 or connector 0 are about the whole station: accepted, not stored. Await each before the next report
+    of the same connector.
+
+    Args:
+        status: As in ConnectorStatusEnumType.
+        evse_id: The EVSE, 0 for the station.
+        connector_id: Within its EVSE, 0 for the EVSE.
+        stamp: The station's time of the change.
+        connected: Remembers the status, once it is stored.
+        recorder: Stores it with those of other stations.
+        storage: Takes the station's clock offset, when it moved.
+        at: When it was heard, by our clock.
+
+    Requirements: G01.FR.06, G01.FR.09, G03.FR.09
+    """
+    offset = _learn_offset(connected, stamp - at)
+    news = _news(status, evse_id=evse_id, connector_id=connector_id, stamp=stamp, connected=connected)
+    if news is None:
+        return _store_offset(connected, offset, storage=storage) if offset is not None else None
+    return _store(news, connected, recorder=recorder, storage=storage, at=at, offset=offset)
+
+
+def _news(status: str, *, evse_id: int, connector_id: int, stamp: datetime, connected: Connected) -> Connector | None:
+    if evse_id <= 0 or connector_id <= 0:
+        return None
+    key = evse_id, connector_id
+    known = connected.statuses.get(key)
+    if is_news(known, status=status, stamp=stamp, first_since_connect=key not in connected.reported):
+        return Connector(
+            station_id=connected.station_id,
+            evse_id=EvseId(evse_id),
+            connector_id=ConnectorId(connector_id),
+            status=status,
+            type=known.type if known is not None else None,
+            since=stamp,
+        )
+    connected.reported.add(key)
+    if known is not None and known.status == status and known.since is not None and stamp > known.since:
+        # What is stamped before this can't be news any more.
+        connected.statuses[key] = replace(known, since=stamp)
+    return None
+
+
+async def _store(
+    connector: Connector,
+    connected: Connected,
+    *,
+    recorder: Recorder,
+    storage: Storage,
+    at: datetime,
+    offset: timedelta | None,
+) -> None:
+    told = ConnectorChanged(
+        at=at,
+        station_id=connector.station_id,
+        evse_id=connector.evse_id,
+        connector_id=connector.connector_id,
+        status=connector.status or "",
+        since=connector.since or at,
+        type=connector.type,
+    )
+    await recorder.connector(connector, told)
+    key = connector.evse_id, connector.connector_id
+    connected.statuses[key] = connector
+    connected.reported.add(key)
+    if offset is not None:
+        await _store_offset(connected, offset, storage=storage)
+
+
+def _learn_offset(connected: Connected, sample: timedelta) -> timedelta | None:
+    """The offset that is worth storing, or None."""
+    connected.clock_samples = clock_offset.with_sample(connected.clock_samples, sample)
+    offset = clock_offset.estimate(connected.clock_samples)
+    if offset is None:
+        return None
+    if clock_offset.moved(connected.clock_offset, offset):
+        return offset
+    if connected.clock_offset is None:
+        connected.clock_offset = offset
+    return None
+
+
+async def _store_offset(connected: Connected, offset: timedelta, *, storage: Storage) -> None:
+    station_id: StationId = connected.station_id
+
+    def work(tx: Tx) -> None:
+        station = tx.stations.find(station_id)
+        if station is not None:
+            tx.stations.put(replace(station, clock_offset=offset))
+
+    await storage.transact(work)
+    connected.clock_offset = offset

@@ -1,0 +1,80 @@
+"""Ends of asks that nobody waited for: answers that came late, and asks that a crash cut off."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from evhold.domain.facts import Errored, Fact, Refused, Silent
+from evhold.domain.reservation import Reservation
+from evhold.domain.values import Ask, AskKind, By, Frame, Heard, StationId
+from evhold.usecases.ports import Clock, Storage, Tx
+from evhold.usecases.settle import settle
+
+RESERVED: Final = "Reserved"
+
+
+async def recover(*, storage: Storage, clock: Clock) -> int:
+    """After a start: no ask of an earlier life is open any more; each ended in silence (rows 7, 17, 52).
+
+    Returns:
+        How many there were.
+    """
+
+    def work(tx: Tx) -> int:
+        heard = Heard(at=clock.now(), by=By.CSMS)
+        lost = tx.reservations.with_open_ask()
+        for known in lost:
+            if known.ask is not None:
+                settle(tx, known.id, Silent(ask=known.ask, reason="restart"), heard)
+        return len(lost)
+
+    return await storage.transact(work)
+
+
+async def late_answer(
+    station_id: StationId,
+    message_id: str,
+    *,
+    fact_of: Callable[[Ask], Fact | None],
+    frames: tuple[Frame, ...],
+    storage: Storage,
+    clock: Clock,
+) -> bool:
+    """An answer that came after its deadline, on a new socket or after our restart is still the station's word.
+
+    Args:
+        station_id: Who sent it; another station's message id means nothing.
+        message_id: Of the ask.
+        fact_of: Reads the answer by the kind of the ask; None: unreadable.
+        frames: The answer's.
+
+    Returns:
+        False if no order to this station had this message id, or it was answered before.
+    """
+
+    def work(tx: Tx) -> bool:
+        found = tx.reservations.find_ask(message_id)
+        if found is None:
+            return False
+        reservation_id, asked_station, ask, answered = found
+        fact = fact_of(ask) if asked_station == station_id and not answered else None
+        if fact is None:
+            return False
+        settle(
+            tx,
+            reservation_id,
+            with_reserved(tx, tx.reservations.get(reservation_id), fact),
+            Heard(at=clock.now(), frames=frames),
+        )
+        return True
+
+    return await storage.transact(work)
+
+
+def with_reserved(tx: Tx, reservation: Reservation, fact: Fact) -> Fact:
+    """Row 53: a refusal says whether every connector of the reserved EVSE is still Reserved."""
+    evse_id = reservation.terms.evse_id
+    if not isinstance(fact, Refused | Errored) or fact.ask.kind is not AskKind.UNDO or evse_id is None:
+        return fact
+    connectors = [one for one in tx.connectors.of(reservation.station_id) if one.evse_id == evse_id]
+    return replace(fact, still_reserved=bool(connectors) and all(one.status == RESERVED for one in connectors))

@@ -1,0 +1,147 @@
+"""An operator's raw call: any action that a CSMS may send, but for those that go through reservations."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from evhold.domain.errors import GoesThroughReservations, ReservationsAffected, StationOffline
+from evhold.domain.reservation import LIVE, Reservation
+from evhold.domain.station import Registration, Station
+from evhold.domain.values import EvseId, StationId
+from evhold.domain.variables import with_variables
+from evhold.usecases.ports import (
+    AvailabilityChange,
+    CallAnswer,
+    CallResult,
+    Clock,
+    RawPayloads,
+    StationCommands,
+    Storage,
+    Tx,
+)
+
+RESERVATION_ACTIONS: Final = frozenset({"ReserveNow", "CancelReservation"})
+VARIABLE_ACTIONS: Final = frozenset({"GetVariables", "SetVariables"})
+#: What may be sent to a station that is not accepted yet (B02): B05-B08, and TriggerMessage.
+BEFORE_ACCEPTED: Final = VARIABLE_ACTIONS | {"GetBaseReport", "GetReport", "TriggerMessage"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawCall:
+    """One call. ``payload`` is JSON text; ``who`` names the key for the audit, without any secret."""
+
+    station_id: str
+    action: str
+    payload: bytes
+    who: str
+    force: bool = False
+
+
+async def call(
+    order: RawCall,
+    *,
+    storage: Storage,
+    stations: StationCommands,
+    check: Callable[[str, bytes], None],
+    payloads: RawPayloads,
+    clock: Clock,
+) -> CallAnswer:
+    """The call is audited, was sent, and what its answer says of capabilities is learned.
+
+    Args:
+        order: What to send.
+        storage: Two short transactions, none open while the station answers.
+        stations: Sends it.
+        check: Raises InvalidOrder for an action or a payload that the station's version does not have.
+        payloads: Reads the payloads that matter here.
+        clock: Dates the audit.
+
+    Returns:
+        How it ended.
+
+    Raises:
+        GoesThroughReservations: ReserveNow or CancelReservation.
+        StationUnknown, InvalidOrder: As they say.
+        StationOffline: Its last boot was not answered Accepted, and this may not be sent before it is.
+        ReservationsAffected: It would end live reservations, and ``force`` is not set.
+
+    Requirements: B02, B03.FR.03, F01.FR.22, F02.FR.24
+    """
+    if order.action in RESERVATION_ACTIONS:
+        raise GoesThroughReservations(order.action)
+    check(order.action, order.payload)
+
+    def work(tx: Tx) -> tuple[StationId, bytes]:
+        station = tx.stations.get(order.station_id)
+        station_id = station.id
+        if not _may_be_sent(order.action, station):
+            raise StationOffline(station_id)
+        payload = _prepared(tx, order, station_id=station_id, payloads=payloads)
+        detail = "force" if order.force else ""
+        tx.audit.add(at=clock.now(), who=order.who, what=f"call {order.action}", station_id=station_id, detail=detail)
+        return station_id, payload
+
+    station_id, payload = await storage.transact(work)
+    answer = await stations.call(station_id, order.action, payload)
+    if isinstance(answer, CallResult) and order.action in VARIABLE_ACTIONS:
+        await _learn(station_id, order.action, payload, answer=answer, storage=storage, payloads=payloads)
+    return answer
+
+
+def _may_be_sent(action: str, station: Station) -> bool:
+    # B03.FR.03: nothing goes to a Rejected station. B02: little to one that is Pending, or never booted.
+    if station.boot_status is Registration.REJECTED:
+        return False
+    return station.is_registered or action in BEFORE_ACCEPTED
+
+
+def _prepared(tx: Tx, order: RawCall, *, station_id: StationId, payloads: RawPayloads) -> bytes:
+    if order.action == "ChangeAvailability" and not order.force:
+        affected = _affected(tx, station_id, change=payloads.availability_change(order.payload))
+        if affected:
+            raise ReservationsAffected([one.id for one in affected])
+    if order.action == "RequestStartTransaction":
+        return _with_group(tx, order.payload, station_id=station_id, payloads=payloads)
+    return order.payload
+
+
+def _affected(tx: Tx, station_id: StationId, *, change: AvailabilityChange) -> list[Reservation]:
+    """The live reservations that an Inoperative would end (beyond-the-guide 2.19)."""
+    if change.operative:
+        return []
+    live = tx.reservations.at_station(station_id, states=tuple(LIVE))
+    if change.evse_id is None:
+        return live
+    others = {one.evse_id for one in tx.connectors.of(station_id)} - {change.evse_id}
+    return [one for one in live if change.evse_id in one.claims or (not one.claims and not others)]
+
+
+def _with_group(tx: Tx, payload: bytes, *, station_id: StationId, payloads: RawPayloads) -> bytes:
+    start = payloads.remote_start(payload)
+    if start.group_id_token is not None or start.evse_id is None:
+        return payload
+    reservation = _holder(tx, station_id, start.evse_id)
+    token = tx.tokens.find(start.id_token)
+    # F01.FR.22, F02.FR.24: the station lets it through when the groups match, so it has to be told the group.
+    if reservation is None or token is None or token.group is None or token.group != reservation.terms.group_id_token:
+        return payload
+    return payloads.with_group(payload, token.group)
+
+
+def _holder(tx: Tx, station_id: StationId, evse_id: EvseId) -> Reservation | None:
+    live = tx.reservations.at_station(station_id, states=tuple(LIVE))
+    return next((one for one in live if one.terms.evse_id == evse_id), None)
+
+
+async def _learn(
+    station_id: StationId, action: str, request: bytes, *, answer: CallResult, storage: Storage, payloads: RawPayloads
+) -> None:
+    results = payloads.variables(action, request, answer.payload)
+
+    def work(tx: Tx) -> None:
+        before = tx.stations.find(station_id)
+        after = before and with_variables(before, results)
+        if after is not None and after is not before:
+            tx.stations.put(after)
+
+    await storage.transact(work)
