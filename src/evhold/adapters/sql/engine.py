@@ -1,0 +1,98 @@
+"""SQLite engines with the settings that keep what was acknowledged: WAL, synchronous FULL, one BEGIN of our own."""
+
+import sqlite3
+from typing import Any, Final
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
+from sqlalchemy.pool import StaticPool
+
+BUSY_TIMEOUT_MS: Final = 5_000
+#: Result codes that mean that the database is away, not that a statement is wrong.
+_AWAY_CODES: Final = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_NOLFS,
+        sqlite3.SQLITE_NOTADB,
+    }
+)
+
+
+class DatabaseNotSupported(ValueError):
+    """The URL names a database that is not built in."""
+
+
+def read_url(text: str) -> URL:
+    """The URL of a SQLite database; ``sqlite://`` is one in memory.
+
+    Raises:
+        DatabaseNotSupported: Another database, or no URL.
+    """
+    try:
+        url = make_url(text)
+    except ArgumentError:
+        raise DatabaseNotSupported("the database URL is not readable; expected sqlite:///path/to/file") from None
+    if url.get_backend_name() == "postgresql":
+        raise DatabaseNotSupported("PostgreSQL is not built in yet; use sqlite:///path/to/file")
+    if url.drivername not in ("sqlite", "sqlite+pysqlite"):
+        raise DatabaseNotSupported(f"{url.get_backend_name()} is not supported; use sqlite:///path/to/file")
+    return url
+
+
+def is_memory(url: URL) -> bool:
+    """Whether the database lives in one connection only."""
+    return url.database in (None, "", ":memory:")
+
+
+def open_engine(url: URL, *, read_only: bool = False) -> Engine:
+    """An engine whose transactions begin as we say: IMMEDIATE for the writer, so that none has to be upgraded half-way."""
+    memory: dict[str, Any] = {"poolclass": StaticPool} if is_memory(url) else {}
+    engine = create_engine(url, connect_args={"check_same_thread": False}, **memory)
+    begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
+
+    @event.listens_for(engine, "connect")
+    def set_up(driver: sqlite3.Connection, record: object) -> None:
+        # The driver's own BEGIN comes too late and not always: it loses updates silently.
+        driver.isolation_level = None
+        driver.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        driver.execute("PRAGMA foreign_keys = ON")
+        if read_only:
+            driver.execute("PRAGMA query_only = ON")
+        else:
+            driver.execute("PRAGMA journal_mode = WAL")
+            driver.execute("PRAGMA synchronous = FULL")
+
+    @event.listens_for(engine, "begin")
+    def begin_transaction(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether this is the database being away (full, locked, gone, broken), not a fault of the work."""
+    driver = error.orig if isinstance(error, DBAPIError) else error
+    if not isinstance(driver, sqlite3.Error):
+        return False
+    code = getattr(driver, "sqlite_errorcode", None)
+    if code is None:
+        # Raised by the driver itself: "Cannot operate on a closed database."
+        return isinstance(error, DBAPIError) and error.connection_invalidated
+    return code & 0xFF in _AWAY_CODES
+
+
+def plain(error: Exception) -> Exception:
+    """What was wrong, without the wrapping of SQLAlchemy where that is only about a parameter."""
+    if isinstance(error, StatementError) and not isinstance(error, DBAPIError) and isinstance(error.orig, Exception):
+        return error.orig
+    return error

@@ -1,0 +1,70 @@
+"""Idempotency-Keys: what a POST made, for 24 hours (ports.Idempotency; design decision 4)."""
+
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, insert, select, update
+
+from evhold.adapters.sql.tables import idempotency
+from evhold.domain.errors import IdempotencyKeyReused, RequestInProgress
+from evhold.domain.values import ReservationId
+from evhold.usecases.ports import IdempotentRequest, Remembered
+
+KEPT: Final = timedelta(hours=24)
+
+i = idempotency.c
+
+
+def _its_own() -> ColumnElement[bool]:
+    return and_(i.api_key_id == bindparam("who"), i.key == bindparam("wanted"))
+
+
+_FORGET_OLD: Final = delete(idempotency).where(i.begun_at <= bindparam("before"))
+_FORGET: Final = delete(idempotency).where(_its_own())
+_FIND: Final = select(idempotency).where(_its_own())
+_BEGIN: Final = insert(idempotency)
+_BIND: Final = update(idempotency).where(_its_own()).values(reservation_id=bindparam("made"))
+_FINISH: Final = update(idempotency).where(_its_own()).values(status=bindparam("answer"), body=bindparam("text"))
+
+
+class IdempotencyStore:
+    """ports.Idempotency."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def begin(self, request: IdempotentRequest, *, at: datetime) -> Remembered | None:
+        """None: it is the first. ``status`` 0: it made this reservation and has not been answered yet.
+
+        Raises:
+            IdempotencyKeyReused: The key came with another body.
+            RequestInProgress: The first one still runs, and made nothing so far.
+        """
+        self._connection.execute(_FORGET_OLD, {"before": at - KEPT})
+        row = self._connection.execute(_FIND, _named(request)).first()
+        if row is None:
+            first = {"api_key_id": request.api_key_id, "key": request.key, "body_hash": request.body_hash}
+            self._connection.execute(_BEGIN, first | {"begun_at": at})
+            return None
+        if row.body_hash != request.body_hash:
+            raise IdempotencyKeyReused
+        if row.status is None and row.reservation_id is None:
+            raise RequestInProgress
+        made = None if row.reservation_id is None else ReservationId(row.reservation_id)
+        return Remembered(reservation_id=made, status=row.status or 0, body=row.body or b"")
+
+    def bind(self, request: IdempotentRequest, reservation_id: ReservationId) -> None:
+        """The request made this reservation."""
+        self._connection.execute(_BIND, _named(request) | {"made": reservation_id})
+
+    def finish(self, request: IdempotentRequest, *, status: int, body: bytes) -> None:
+        """Its answer, for repeats."""
+        self._connection.execute(_FINISH, _named(request) | {"answer": status, "text": body})
+
+    def forget(self, request: IdempotentRequest) -> None:
+        """A repeat runs anew."""
+        self._connection.execute(_FORGET, _named(request))
+
+
+def _named(request: IdempotentRequest) -> dict[str, Any]:
+    return {"who": request.api_key_id, "wanted": request.key}

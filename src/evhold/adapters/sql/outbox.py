@@ -1,0 +1,92 @@
+"""Events beside the rows that they tell of, in one commit; numbered so that a reader of ``seq > last`` loses none."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, get_args
+
+import msgspec
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
+
+from evhold.adapters.sql.tables import cursors, outbox
+from evhold.adapters.sql.upsert import upsert
+from evhold.domain.events import Event, ReservationChanged, name_of
+from evhold.usecases.ports import Told
+
+PRUNED: Final = "pruned"
+_PRUNE_AT_ONCE: Final = 1_000
+_DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
+    kind.__name__: msgspec.json.Decoder(kind) for kind in get_args(Event)
+}
+_encode: Final = msgspec.json.Encoder().encode
+
+_ADD: Final = insert(outbox)
+_AFTER: Final = (
+    select(outbox.c.seq, outbox.c.kind, outbox.c.body)
+    .where(outbox.c.seq > bindparam("last"))
+    .order_by(outbox.c.seq)
+    .limit(bindparam("most"))
+)
+_LAST: Final = select(func.max(outbox.c.seq))
+_OLDEST: Final = select(outbox.c.seq, outbox.c.at).order_by(outbox.c.seq).limit(_PRUNE_AT_ONCE)
+_DELETE: Final = delete(outbox).where(outbox.c.seq <= bindparam("last"))
+_CURSOR: Final = select(cursors.c.seq).where(cursors.c.name == bindparam("wanted"))
+
+
+def row_of(event: Event) -> dict[str, Any]:
+    """The event as a row without its number."""
+    told_of = event.reservation if isinstance(event, ReservationChanged) else None
+    return {
+        "name": name_of(event),
+        "kind": type(event).__name__,
+        "station_id": told_of.station_id if told_of else getattr(event, "station_id", None),
+        "reservation_id": told_of.id if told_of else getattr(event, "reservation_id", None),
+        "at": event.at,
+        "body": _encode(event).decode(),
+    }
+
+
+class OutboxStore:
+    """ports.Outbox, and the reading of it. ``told``: something was added in this transaction."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.told = False
+
+    def add(self, event: Event) -> None:
+        """Told once this transaction is committed."""
+        self._connection.execute(_ADD, row_of(event))
+        self.told = True
+
+    def after(self, seq: int, *, limit: int) -> list[Told]:
+        """The events behind this number, in order."""
+        rows = self._connection.execute(_AFTER, {"last": seq, "most": limit})
+        return [Told(number, _DECODERS[kind].decode(body)) for number, kind, body in rows]
+
+    def last(self) -> int:
+        """The highest number ever given, 0 before the first."""
+        return self._connection.scalar(_LAST) or self.cursor(PRUNED) or 0
+
+    def cursor(self, name: str) -> int | None:
+        """How far this reader has come; None: it never said."""
+        return self._connection.scalar(_CURSOR, {"wanted": name})
+
+    def move_cursor(self, name: str, *, to: int) -> None:
+        """The reader has handled all up to this number."""
+        self._connection.execute(upsert(cursors, dialect=self._connection.dialect), {"name": name, "seq": to})
+
+    def prune(self, *, before: datetime) -> int:
+        """The oldest events are gone, a thousand at most; how many. The first one that is not old stops it."""
+        old = _leading(self._connection.execute(_OLDEST).all(), before=before)
+        if old:
+            self._connection.execute(_DELETE, {"last": old[-1]})
+            self.move_cursor(PRUNED, to=old[-1])
+        return len(old)
+
+
+def _leading(rows: Sequence[Any], *, before: datetime) -> list[int]:
+    numbers: list[int] = []
+    for seq, at in rows:
+        if at >= before:
+            break
+        numbers.append(seq)
+    return numbers

@@ -1,0 +1,251 @@
+"""Reservations: a step is stored whole, with its claims, its ask, its history row and its events (ports.Reservations)."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from evhold.adapters.sql.asks import AskStore
+from evhold.adapters.sql.outbox import OutboxStore
+from evhold.adapters.sql.reservation_rows import history_row, reservation_of, row_of, sweep_time, transition_of
+from evhold.adapters.sql.tables import claims, history, reservations, sequences, stations
+from evhold.adapters.sql.upsert import insert_of
+from evhold.domain.errors import EvseAlreadyReserved, ReservationUnknown, StationUnknown, VersionConflict
+from evhold.domain.reservation import Reservation, State, Transition
+from evhold.domain.transitions import Step
+from evhold.domain.values import MAX_RESERVATION_ID, Ask, EvseId, IdToken, ReservationId, StationId, TransactionId
+from evhold.usecases.ports import ReservationFilter
+
+SEQUENCE: Final = "reservation_id"
+
+r = reservations.c
+_ALL: Final = select(reservations)
+_GET: Final = _ALL.where(r.reservation_id == bindparam("wanted")).with_for_update()
+_INSERT: Final = insert(reservations)
+_UPDATE: Final = update(reservations).where(
+    r.reservation_id == bindparam("wanted"), r.version == bindparam("version_before")
+)
+_NEXT_ID: Final = (
+    update(sequences)
+    .where(sequences.c.name == SEQUENCE, sequences.c.value < MAX_RESERVATION_ID)
+    .values(value=sequences.c.value + 1)
+    .returning(sequences.c.value)
+)
+_CLOCK_OFFSET: Final = select(stations.c.clock_offset).where(stations.c.id == bindparam("wanted"))
+_RELEASE: Final = claims.delete().where(
+    claims.c.station_id == bindparam("station"),
+    claims.c.evse_id == bindparam("evse"),
+    claims.c.reservation_id == bindparam("holder"),
+)
+_HISTORY: Final = select(history).where(history.c.reservation_id == bindparam("wanted")).order_by(history.c.seq)
+_ADD_HISTORY: Final = insert(history)
+_DUE: Final = _ALL.where(r.station_id == bindparam("station"), r.due.is_not(None)).order_by(r.due_at, r.id)
+_BOUND: Final = (
+    _ALL.where(r.station_id == bindparam("station"), r.transaction_id == bindparam("bound_to"))
+    .order_by(r.id.desc())
+    .limit(1)
+)
+_SWEEP: Final = _ALL.where(r.sweep_at <= bindparam("before")).order_by(r.sweep_at).limit(bindparam("most"))
+_NEXT_SWEEP: Final = select(r.sweep_at).where(r.sweep_at.is_not(None)).order_by(r.sweep_at).limit(1)
+_COUNT: Final = select(r.status, func.count()).group_by(r.status)
+
+
+class SequenceExhausted(RuntimeError):
+    """All 2^31-1 reservation ids were given."""
+
+
+def start_sequence(connection: Connection, *, first: int) -> None:
+    """A new database gives ``first`` as its first reservation id; an old one goes on where it was."""
+    statement = insert_of(sequences, dialect=connection.dialect).on_conflict_do_nothing()
+    connection.execute(statement, {"name": SEQUENCE, "value": first - 1})
+
+
+class ReservationStore:
+    """ports.Reservations."""
+
+    def __init__(self, connection: Connection, *, outbox: OutboxStore) -> None:
+        self._connection = connection
+        self._outbox = outbox
+        self._asks = AskStore(connection)
+        #: As this transaction read or wrote them.
+        self._known: dict[int, Reservation] = {}
+
+    # One reservation
+
+    def next_id(self) -> ReservationId:
+        """One never used before. A deleted database must not give again what stations still hold: the start is random."""
+        value = self._connection.scalar(_NEXT_ID)
+        if value is None:
+            raise SequenceExhausted
+        return ReservationId(value)
+
+    def insert(self, step: Step) -> None:
+        """Stored with its claims and its ask.
+
+        Raises:
+            EvseAlreadyReserved: By the claims' primary key.
+            StationUnknown: No such station.
+        """
+        made = step.reservation
+        self._claim(made, made.claims)
+        try:
+            self._connection.execute(_INSERT, row_of(made, clock_offset=self._clock_offset(made)))
+        except IntegrityError as error:
+            if "FOREIGN KEY" in str(error.orig).upper():
+                raise StationUnknown(made.station_id) from error
+            raise
+        if made.ask is not None:
+            self._asks.open(made, made.ask)
+        self._known[made.id] = made
+        self._tell(step)
+
+    def get(self, reservation_id: int) -> Reservation:
+        """Raises ReservationUnknown."""
+        found = self._read(reservation_id)
+        if found is None:
+            raise ReservationUnknown(reservation_id)
+        return found
+
+    def find(self, reservation_id: int, station_id: StationId) -> Reservation | None:
+        """None where there is none, or it is another station's."""
+        found = self._read(reservation_id)
+        return found if found is not None and found.station_id == station_id else None
+
+    def save(self, step: Step) -> None:
+        """Row, claims, ask, history row and events.
+
+        Raises:
+            EvseAlreadyReserved: A replacement's EVSE is held.
+            VersionConflict: It was not made from what is stored.
+        """
+        after = step.reservation
+        before = self._known.get(after.id) or self.get(after.id)
+        if step.changed and after != before:
+            self._claim(after, after.claims - before.claims)
+            self._update(before, after)
+            for evse_id in before.claims - after.claims:
+                self._connection.execute(_RELEASE, {"station": after.station_id, "evse": evse_id, "holder": after.id})
+            self._known[after.id] = after
+        self._asks.follow(step, before=before)
+        self._tell(step)
+
+    def find_ask(self, message_id: str) -> tuple[ReservationId, StationId, Ask, bool] | None:
+        """The ask, and whether the station answered it already."""
+        return self._asks.find(message_id)
+
+    def history(self, reservation_id: int) -> list[Transition]:
+        """Oldest first; empty for an id that never was."""
+        rows = self._connection.execute(_HISTORY, {"wanted": reservation_id}).mappings()
+        return [transition_of(row) for row in rows]
+
+    # Many
+
+    def at_station(self, station_id: StationId, *, states: Sequence[State]) -> list[Reservation]:
+        """Oldest first."""
+        wanted = _ALL.where(r.station_id == station_id, r.status.in_([state.value for state in states]))
+        return self._find(wanted.order_by(r.id))
+
+    def due_at(self, station_id: StationId) -> list[Reservation]:
+        """Those with an order to send, soonest first."""
+        return self._find(_DUE, station=station_id)
+
+    def with_open_ask(self, *, station_id: StationId | None = None) -> list[Reservation]:
+        """Oldest first."""
+        wanted = _ALL.where(r.ask_message_id.is_not(None))
+        if station_id is not None:
+            wanted = wanted.where(r.station_id == station_id)
+        return self._find(wanted.order_by(r.id))
+
+    def bound_to(self, station_id: StationId, transaction_id: TransactionId) -> Reservation | None:
+        """The one that this transaction used."""
+        return next(iter(self._find(_BOUND, station=station_id, bound_to=transaction_id)), None)
+
+    def to_sweep(self, *, at: datetime, grace: timedelta, limit: int) -> list[Reservation]:
+        """Soonest expired first."""
+        return self._find(_SWEEP, before=at - grace, most=limit)
+
+    def next_sweep(self, *, grace: timedelta) -> datetime | None:
+        """By our clock."""
+        sweep_at: datetime | None = self._connection.scalar(_NEXT_SWEEP)
+        return None if sweep_at is None else sweep_at + grace
+
+    def page(self, wanted: ReservationFilter) -> tuple[list[Reservation], int | None]:
+        """Newest first, and the cursor of the next page."""
+        query = _ALL.where(*_conditions(wanted)).order_by(r.id.desc()).limit(wanted.limit + 1)
+        rows = self._connection.execute(query).mappings().all()
+        page = rows[: wanted.limit]
+        return [reservation_of(row) for row in page], page[-1]["id"] if len(rows) > wanted.limit and page else None
+
+    def count_by_state(self) -> dict[State, int]:
+        """All states, also those that no reservation is in."""
+        counts = {row[0]: row[1] for row in self._connection.execute(_COUNT)}
+        return {state: counts.get(state.value, 0) for state in State}
+
+    def clock_moved(self, station_id: StationId, *, clock_offset: timedelta) -> None:
+        """The sweep of this station's reservations goes by its new clock offset."""
+        for known in self._find(_ALL.where(r.station_id == station_id, r.sweep_at.is_not(None))):
+            moved = update(reservations).where(r.reservation_id == known.id)
+            self._connection.execute(moved.values(sweep_at=sweep_time(known, clock_offset=clock_offset)))
+
+    # Parts of a step
+
+    def _read(self, reservation_id: int) -> Reservation | None:
+        # Stations send whatever they like, also numbers that no column holds.
+        if not 0 < reservation_id <= MAX_RESERVATION_ID:
+            return None
+        row = self._connection.execute(_GET, {"wanted": reservation_id}).mappings().first()
+        if row is None:
+            return None
+        found = self._known[reservation_id] = reservation_of(row)
+        return found
+
+    def _find(self, query: Select[Any], **parameters: object) -> list[Reservation]:
+        return [reservation_of(row) for row in self._connection.execute(query, parameters).mappings()]
+
+    def _claim(self, holder: Reservation, evse_ids: Iterable[EvseId]) -> None:
+        # The primary key decides. DO NOTHING, since a failed statement would end PostgreSQL's whole transaction.
+        statement = insert_of(claims, dialect=self._connection.dialect).on_conflict_do_nothing()
+        for evse_id in sorted(evse_ids):
+            row = {"station_id": holder.station_id, "evse_id": evse_id, "reservation_id": holder.id}
+            if self._connection.execute(statement, row).rowcount == 0:
+                raise EvseAlreadyReserved(holder.station_id, evse_id)
+
+    def _update(self, before: Reservation, after: Reservation) -> None:
+        """The row; opening an ask leaves the version as it is, everything that a user can see raises it by one."""
+        if after.version not in (before.version, before.version + 1):
+            raise VersionConflict(after.id, before.version)
+        row = row_of(after, clock_offset=self._clock_offset(after))
+        row |= {"wanted": after.id, "version_before": before.version}
+        if self._connection.execute(_UPDATE, row).rowcount != 1:
+            raise VersionConflict(after.id, before.version)
+
+    def _clock_offset(self, reservation: Reservation) -> timedelta:
+        if sweep_time(reservation, clock_offset=timedelta()) is None:
+            return timedelta()
+        return self._connection.scalar(_CLOCK_OFFSET, {"wanted": reservation.station_id}) or timedelta()
+
+    def _tell(self, step: Step) -> None:
+        if step.transition is not None:
+            self._connection.execute(_ADD_HISTORY, history_row(step.reservation.id, step.transition))
+        for event in step.events:
+            self._outbox.add(event)
+
+
+def _conditions(wanted: ReservationFilter) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool] | None] = [
+        r.station_id == wanted.station_id if wanted.station_id is not None else None,
+        r.status.in_([state.value for state in wanted.states]) if wanted.states else None,
+        or_(*(_is_token(one) for one in wanted.id_tokens)) if wanted.id_tokens else None,
+        r.id_token_folded == wanted.id_token_text.casefold() if wanted.id_token_text is not None else None,
+        r.evse_id == wanted.evse_id if wanted.evse_id is not None else None,
+        r.created_at >= wanted.start if wanted.start is not None else None,
+        r.created_at <= wanted.end if wanted.end is not None else None,
+        r.id < wanted.cursor if wanted.cursor is not None else None,
+    ]
+    return [one for one in found if one is not None]
+
+
+def _is_token(id_token: IdToken) -> ColumnElement[bool]:
+    return and_(r.id_token_folded == id_token.id_token.casefold(), r.id_token_type == id_token.type)

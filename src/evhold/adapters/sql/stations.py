@@ -1,0 +1,114 @@
+"""Charging Stations, their credentials and their connection numbers (ports.Stations)."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from evhold.adapters.sql.connectors import ConnectorStore
+from evhold.adapters.sql.outbox import OutboxStore
+from evhold.adapters.sql.reservations import ReservationStore
+from evhold.adapters.sql.station_rows import row_of, station_of
+from evhold.adapters.sql.tables import stations
+from evhold.domain.errors import StationUnknown
+from evhold.domain.station import Credentials, Station
+from evhold.domain.values import StationId
+
+s = stations.c
+_LIVE: Final = select(stations).where(s.removed_at.is_(None))
+_FIND: Final = _LIVE.where(s.folded_id == bindparam("wanted"))
+_KNOWN: Final = select(s.id, s.removed_at, s.clock_offset).where(s.folded_id == bindparam("wanted"))
+_INSERT: Final = insert(stations)
+_UPDATE: Final = update(stations).where(s.folded_id == bindparam("wanted"))
+_CREDENTIALS: Final = select(s.id, s.password_salt, s.password_hash, s.security_profile).where(s.removed_at.is_(None))
+_EPOCH: Final = update(stations).where(s.folded_id == bindparam("wanted")).values(epoch=s.epoch + 1).returning(s.epoch)
+_SEEN: Final = update(stations).where(s.id == bindparam("wanted")).values(last_seen=bindparam("heard"))
+_NO_CREDENTIALS: Final = {"password_salt": None, "password_hash": None}
+
+
+class StationStore:
+    """ports.Stations. A removed station stays as a row that nobody finds: reservations refer to it, its epoch goes on."""
+
+    def __init__(self, connection: Connection, *, now: Callable[[], datetime]) -> None:
+        self._connection = connection
+        self._now = now
+
+    def find(self, station_id: str) -> Station | None:
+        """Without regard to case."""
+        row = self._connection.execute(_FIND, {"wanted": station_id.casefold()}).mappings().first()
+        return None if row is None else station_of(row)
+
+    def get(self, station_id: str) -> Station:
+        """Raises StationUnknown."""
+        found = self.find(station_id)
+        if found is None:
+            raise StationUnknown(station_id)
+        return found
+
+    def put(self, station: Station, *, credentials: Credentials | None = None) -> bool:
+        """Insert or update; True if it is new. An update leaves the epoch, and the spelling of the id, as they are."""
+        known = self._connection.execute(_KNOWN, {"wanted": station.id.casefold()}).first()
+        row = row_of(station)
+        if credentials is not None:
+            row |= {"password_salt": credentials.password_salt, "password_hash": credentials.password_hash}
+        if known is None:
+            self._connection.execute(_INSERT, _NO_CREDENTIALS | row)
+            return True
+        if known.removed_at is not None:
+            row = _NO_CREDENTIALS | row
+        changes = {name: value for name, value in row.items() if name not in ("id", "folded_id", "epoch")}
+        self._connection.execute(_UPDATE, changes | {"wanted": station.id.casefold(), "removed_at": None})
+        if known.clock_offset != station.clock_offset:
+            self._clock_moved(StationId(known.id), clock_offset=station.clock_offset)
+        return known.removed_at is not None
+
+    def remove(self, station_id: StationId) -> None:
+        """Its connectors go, its reservations and history stay.
+
+        Raises:
+            StationUnknown: It is not there.
+        """
+        found = self.get(station_id)
+        gone = _NO_CREDENTIALS | {"wanted": found.id.casefold(), "removed_at": self._now()}
+        self._connection.execute(_UPDATE, gone)
+        ConnectorStore(self._connection).remove_of(found.id)
+
+    def page(self, *, limit: int | None = None, after: str | None = None) -> list[Station]:
+        """By id without case, from the one after ``after``."""
+        query = _LIVE if after is None else _LIVE.where(s.folded_id > after.casefold())
+        rows = self._connection.execute(query.order_by(s.folded_id).limit(limit)).mappings()
+        return [station_of(row) for row in rows]
+
+    def credentials(self) -> list[Credentials]:
+        """Of every station."""
+        return [
+            Credentials(
+                station_id=StationId(row.id),
+                password_salt=row.password_salt,
+                password_hash=row.password_hash,
+                security_profile=row.security_profile,
+            )
+            for row in self._connection.execute(_CREDENTIALS)
+        ]
+
+    def open_epoch(self, station_id: StationId) -> int:
+        """The next connection number.
+
+        Raises:
+            StationUnknown: There never was such a station.
+        """
+        epoch = self._connection.scalar(_EPOCH, {"wanted": station_id.casefold()})
+        if epoch is None:
+            raise StationUnknown(station_id)
+        return int(epoch)
+
+    def seen(self, at: dict[StationId, datetime]) -> None:
+        """``last_seen`` of many."""
+        if at:
+            rows = [{"wanted": station_id, "heard": heard} for station_id, heard in at.items()]
+            self._connection.execute(_SEEN, rows)
+
+    def _clock_moved(self, station_id: StationId, *, clock_offset: timedelta) -> None:
+        store = ReservationStore(self._connection, outbox=OutboxStore(self._connection))
+        store.clock_moved(station_id, clock_offset=clock_offset)

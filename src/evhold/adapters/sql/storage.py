@@ -1,0 +1,103 @@
+"""Storage on SQLite: one writer thread, two reader threads (ports.Storage)."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Final, TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.engine import Dialect
+
+from evhold.adapters.sql.engine import is_away, is_memory, open_engine, plain, read_url
+from evhold.adapters.sql.migrate import migrate_engine
+from evhold.adapters.sql.reservations import start_sequence
+from evhold.adapters.sql.tx import SqlTx
+from evhold.adapters.sql.writer import Writer
+from evhold.domain.values import FIRST_RESERVATION_ID_BELOW
+from evhold.usecases.ports import Clock, StorageAway, Tx
+
+T = TypeVar("T")
+
+READERS: Final = 2
+
+
+class SqlStorage:
+    """Transactions and snapshots. Made by ``open_storage``; use it on one loop, and close it there."""
+
+    def __init__(self, writer_engine: Engine, *, reader_engine: Engine | None, now: Callable[[], datetime]) -> None:
+        self._writer = Writer(writer_engine, now=now, keeps_connection=reader_engine is None)
+        self._reader_engine = reader_engine
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="evhold-reader")
+        self._now = now
+        self.dialect: Dialect = writer_engine.dialect
+
+    def transact(self, work: Callable[[Tx], T]) -> Awaitable[T]:
+        """Run in one transaction, committed when the awaitable ends, rolled back when ``work`` raises.
+
+        Raises:
+            StorageAway: Nothing of it is stored.
+        """
+        return self._writer.submit(work)
+
+    def write(self, work: Callable[[SqlTx], T]) -> "asyncio.Future[T]":
+        """As ``transact``, for work that knows SQL."""
+        return self._writer.submit(work)
+
+    def read(self, work: Callable[[Tx], T]) -> Awaitable[T]:
+        """Run on one snapshot that sees every transaction that was awaited before. Writing fails."""
+        return self.look(work)
+
+    def look(self, work: Callable[[SqlTx], T]) -> "asyncio.Future[T]":
+        """As ``read``, for work that knows SQL."""
+        engine = self._reader_engine
+        if engine is None:
+            return self._writer.submit(work)
+        return asyncio.get_running_loop().run_in_executor(self._readers, self._look, engine, work)
+
+    def on_told(self, call: Callable[[], None]) -> None:
+        """``call`` runs on the loop after every commit of ours that told events."""
+        self._writer.on_told.append(call)
+
+    async def close(self) -> None:
+        """What was queued is stored, and the threads and files are given back."""
+        await self._writer.close()
+        self._readers.shutdown(wait=True)
+        if self._reader_engine is not None:
+            self._reader_engine.dispose()
+
+    def _look(self, engine: Engine, work: Callable[[SqlTx], T]) -> T:
+        try:
+            with engine.connect() as connection, connection.begin():
+                return work(SqlTx(connection, now=self._now))
+        except Exception as error:
+            if is_away(error):
+                raise StorageAway(str(error)) from error
+            raise plain(error) from error.__cause__
+
+
+def open_storage(url: str, *, clock: Clock, draw: Callable[[int], int] = secrets.randbelow) -> SqlStorage:
+    """The database of this URL, made and migrated if need be, ready for transactions.
+
+    Args:
+        url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, or ``sqlite://`` for one in memory.
+        clock: Ours.
+        draw: A random number below its argument; where a new database's reservation ids start.
+
+    Raises:
+        DatabaseNotSupported: Another kind of database.
+        StorageAway: It can't be opened.
+    """
+    where = read_url(url)
+    engine = open_engine(where)
+    try:
+        migrate_engine(engine)
+        with engine.begin() as connection:
+            start_sequence(connection, first=1 + draw(FIRST_RESERVATION_ID_BELOW - 1))
+    except Exception as error:
+        if is_away(error):
+            raise StorageAway(str(error)) from error
+        raise
+    reader = None if is_memory(where) else open_engine(where, read_only=True)
+    return SqlStorage(engine, reader_engine=reader, now=clock.now)

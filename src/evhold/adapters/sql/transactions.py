@@ -1,0 +1,96 @@
+"""Charging transactions, one row each (ports.Transactions)."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import Connection, Insert, RowMapping, bindparam, select
+from sqlalchemy.engine import Dialect
+
+from evhold.adapters.sql.tables import transactions
+from evhold.adapters.sql.upsert import upsert
+from evhold.domain.transaction import Transaction
+from evhold.domain.values import IdToken, StationId, TransactionId
+
+_SAME_NAME: Final = (
+    "station_id",
+    "transaction_id",
+    "state",
+    "evse_id",
+    "connector_id",
+    "reservation_id",
+    "token_accepted",
+    "ever_charged",
+    "remote_start_id",
+    "started_at",
+    "ended_at",
+    "last_stamp",
+    "stopped_reason",
+    "energy_wh",
+)
+_encode: Final = msgspec.json.Encoder().encode
+_seen: Final = msgspec.json.Decoder(tuple[tuple[int, int], ...])
+
+t = transactions.c
+_FIND: Final = select(transactions).where(t.station_id == bindparam("station"), t.transaction_id == bindparam("wanted"))
+_OPEN: Final = (
+    select(transactions)
+    .where(t.station_id == bindparam("station"), t.ended_at.is_(None))
+    .order_by(t.started_at, t.transaction_id)
+)
+_SINCE: Final = (
+    select(t.transaction_id).where(t.station_id == bindparam("station"), t.stored_at >= bindparam("start")).limit(1)
+)
+
+
+def put_transaction(dialect: Dialect) -> Insert:
+    """The upsert."""
+    return upsert(transactions, dialect=dialect)
+
+
+def row_of(transaction: Transaction, *, stored_at: datetime) -> dict[str, Any]:
+    """All columns. ``stored_at``: our clock."""
+    token = transaction.id_token
+    row = {name: getattr(transaction, name) for name in _SAME_NAME}
+    return row | {
+        "id_token": token.id_token if token else None,
+        "id_token_type": token.type if token else None,
+        "seen": _encode(transaction.seen).decode(),
+        "stored_at": stored_at,
+    }
+
+
+class TransactionStore:
+    """ports.Transactions."""
+
+    def __init__(self, connection: Connection, *, now: Callable[[], datetime]) -> None:
+        self._connection = connection
+        self._now = now
+
+    def find(self, station_id: StationId, transaction_id: TransactionId) -> Transaction | None:
+        """As last stored."""
+        rows = self._connection.execute(_FIND, {"station": station_id, "wanted": transaction_id}).mappings()
+        return next((_transaction(row) for row in rows), None)
+
+    def put(self, transaction: Transaction) -> None:
+        """Stored whole."""
+        row = row_of(transaction, stored_at=self._now())
+        self._connection.execute(put_transaction(self._connection.dialect), row)
+
+    def open_at(self, station_id: StationId) -> list[Transaction]:
+        """Not ended, oldest first."""
+        return [_transaction(row) for row in self._connection.execute(_OPEN, {"station": station_id}).mappings()]
+
+    def since(self, station_id: StationId, at: datetime) -> bool:
+        """Whether any was stored since, by our clock."""
+        return self._connection.execute(_SINCE, {"station": station_id, "start": at}).first() is not None
+
+
+def _transaction(row: RowMapping) -> Transaction:
+    token = row["id_token"]
+    return Transaction(
+        id_token=None if token is None else IdToken(token, row["id_token_type"]),
+        seen=_seen.decode(row["seen"]),
+        **{name: row[name] for name in _SAME_NAME},
+    )

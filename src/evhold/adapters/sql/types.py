@@ -1,0 +1,70 @@
+"""Column types that SQLite lacks: aware times and durations, exact to the microsecond."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, DateTime, Interval
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND: Final = timedelta(microseconds=1)
+POSTGRESQL: Final = "postgresql"
+
+
+class NaiveTime(ValueError):
+    """A time without a zone was to be stored."""
+
+
+def microseconds(value: datetime) -> int:
+    """The microseconds since 1970.
+
+    Raises:
+        NaiveTime: It has no zone.
+    """
+    if value.tzinfo is None:
+        raise NaiveTime(f"{value!r} has no zone")
+    return (value - EPOCH) // MICROSECOND
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC. SQLite drops zones, so there it is an integer of microseconds, which sorts and adds; elsewhere a timestamptz."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The type in this database."""
+        return dialect.type_descriptor(DateTime(timezone=True) if dialect.name == POSTGRESQL else BigInteger())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Raises NaiveTime."""
+        if value is None:
+            return None
+        stored = microseconds(value)
+        return value if dialect.name == POSTGRESQL else stored
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """In UTC, whatever the session's zone."""
+        if value is None:
+            return None
+        return value.astimezone(UTC) if dialect.name == POSTGRESQL else EPOCH + timedelta(microseconds=value)
+
+
+class Duration(TypeDecorator[timedelta]):
+    """A timedelta. In SQLite an integer of microseconds, elsewhere an interval."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The type in this database."""
+        return dialect.type_descriptor(Interval() if dialect.name == POSTGRESQL else BigInteger())
+
+    def process_bind_param(self, value: timedelta | None, dialect: Dialect) -> Any:
+        """Exact."""
+        return value if value is None or dialect.name == POSTGRESQL else value // MICROSECOND
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> timedelta | None:
+        """Exact."""
+        return value if value is None or dialect.name == POSTGRESQL else timedelta(microseconds=value)

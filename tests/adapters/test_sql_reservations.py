@@ -1,0 +1,454 @@
+"""Reservations in the database: exact, claimed, numbered once, found again by what they wait for."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import MISSING, fields, is_dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import NoneType
+from typing import Any, NewType, get_args, get_type_hints
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sql_examples import (
+    HOUR,
+    NOON,
+    STATION,
+    MovedClock,
+    activate,
+    bumped,
+    message_id,
+    place,
+    provision,
+    settle,
+    terms,
+)
+from sqlalchemy import text
+
+from evhold.adapters.sql.reservations import _DUE, _NEXT_SWEEP, _SWEEP
+from evhold.adapters.sql.storage import SqlStorage, open_storage
+from evhold.adapters.sql.tables import metadata
+from evhold.adapters.sql.tx import SqlTx
+from evhold.domain.errors import EvseAlreadyReserved, ReservationUnknown, VersionConflict
+from evhold.domain.facts import Accepted, CancelOrdered, Match, Refused, Silent, SweepDue, TransactionNamed
+from evhold.domain.reservation import Reservation, State, Transition, with_ask
+from evhold.domain.station import Station
+from evhold.domain.transitions import Step, advance, asked
+from evhold.domain.values import (
+    MAX_RESERVATION_ID,
+    Ask,
+    AskKind,
+    By,
+    EvseId,
+    Frame,
+    Heard,
+    IdToken,
+    ReservationId,
+    StationId,
+    StatusInfo,
+    TransactionId,
+)
+from evhold.usecases.ports import ReservationFilter, Tx
+
+GRACE = timedelta(seconds=30)
+
+moments = st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)).map(lambda one: one.replace(tzinfo=UTC, fold=0))  # noqa: DTZ001  # bounds are naive by hypothesis' rule
+PLAIN = {datetime: moments, str: st.text(max_size=20), int: st.integers(0, 2**31 - 1), bool: st.booleans()}
+
+
+def any_of(hint: Any) -> st.SearchStrategy[Any]:
+    """Values of a type, made of whatever its fields allow."""
+    if hint in PLAIN:
+        return PLAIN[hint]
+    if isinstance(hint, NewType):
+        return any_of(hint.__supertype__)
+    if NoneType in get_args(hint):
+        return st.none() | any_of(next(one for one in get_args(hint) if one is not NoneType))
+    if is_dataclass(hint):
+        return st.builds(hint, **{name: any_of(one) for name, one in get_type_hints(hint).items()})
+    return st.sampled_from(list(hint))
+
+
+def reservations() -> st.SearchStrategy[Reservation]:
+    """Any value of every field, also those that no row of the table would make."""
+    fixed = {"id": st.just(ReservationId(7)), "station_id": st.just(STATION), "version": st.just(1)}
+    drawn = {name: any_of(hint) for name, hint in get_type_hints(Reservation).items() if name not in fixed}
+    return st.builds(Reservation, **fixed, **drawn)  # type: ignore[arg-type]  # by name
+
+
+def exactly(reservation: Reservation) -> str:
+    """All of it, also the case of tokens, which equality does not see."""
+    return repr(reservation)
+
+
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(first=reservations(), second=reservations())
+async def test_a_reservation_comes_back_exactly(storage: SqlStorage, first: Reservation, second: Reservation) -> None:
+    """Whatever is inserted, and whatever is saved over it, is what is read; the claims are its claims."""
+    second = replace(second, version=2)
+
+    def work(tx: SqlTx) -> None:
+        tx.stations.put(Station(id=STATION))
+        for table in ("reservations", "claims", "asks"):
+            tx.connection.exec_driver_sql(f"DELETE FROM {table}")
+        tx.reservations.insert(Step(reservation=first))
+        assert exactly(tx.reservations.get(7)) == exactly(first)
+        clash = first.ask and second.ask and first.ask.message_id == second.ask.message_id
+        tx.reservations.save(Step(reservation=replace(second, ask=first.ask) if clash else second))
+        stored = tx.reservations.get(7)
+        assert exactly(stored) == exactly(replace(second, ask=stored.ask) if clash else second)
+        assert set(tx.connection.execute(text("SELECT evse_id FROM claims")).scalars()) == second.claims
+
+    await storage.write(work)
+
+
+def test_every_field_that_is_no_column_has_a_default() -> None:
+    """So that rows of an earlier version are still read when the domain gets a new field."""
+    without = {one.name for one in fields(Reservation) if one.default is MISSING}
+    assert without == {"id", "station_id", "terms", "state", "created_at", "updated_at"}
+
+
+def test_the_guides_table_is_there() -> None:
+    """Every column and index of the guide's 5.1, by its name or by ours."""
+    table = metadata.tables["reservations"]
+    assert {
+        "id",
+        "reservation_id",
+        "station_id",
+        "evse_id",
+        "connector_type",
+        "id_token",
+        "id_token_type",
+        "group_id_token",
+        "group_id_token_type",
+        "expiry_date_time",
+        "status",
+        "created_at",
+        "updated_at",
+    } <= set(table.columns.keys())
+    assert {
+        "idx_reservations_station",
+        "idx_reservations_status",
+        "idx_reservations_id_token",
+        "idx_reservations_expiry",
+    } <= {index.name for index in table.indexes}
+
+
+# Numbers
+
+
+async def test_ids_start_at_random_and_go_on(tmp_path: Path, clock: MovedClock) -> None:
+    """A deleted database starts elsewhere; an opened one goes on where it was."""
+    drawn: list[int] = []
+
+    def draw(below: int) -> int:
+        drawn.append(below)
+        return 4_711
+
+    url = f"sqlite:///{tmp_path / 'evhold.db'}"
+    first = open_storage(url, clock=clock, draw=draw)
+    assert await first.transact(lambda tx: tx.reservations.next_id()) == 4_712
+    await first.close()
+    again = open_storage(url, clock=clock, draw=lambda below: 5)
+    assert await again.transact(lambda tx: tx.reservations.next_id()) == 4_713
+    await again.close()
+    assert drawn == [2**30 - 1]
+
+
+async def test_ids_are_never_given_twice(storage: SqlStorage) -> None:
+    """Not among many at once either."""
+    ids = await asyncio.gather(*(storage.transact(lambda tx: tx.reservations.next_id()) for _ in range(100)))
+    assert ids == list(range(101, 201))
+
+
+async def test_ids_end_at_the_last_one(storage: SqlStorage) -> None:
+    """2^31-1 is given; after it there is none, and none is given again."""
+    await storage.write(
+        lambda tx: (
+            tx.connection.execute(text("UPDATE sequences SET value = :last"), {"last": MAX_RESERVATION_ID - 1}) and None
+        )
+    )
+    assert await storage.transact(lambda tx: tx.reservations.next_id()) == MAX_RESERVATION_ID
+    with pytest.raises(RuntimeError):
+        await storage.transact(lambda tx: tx.reservations.next_id())
+
+
+@pytest.mark.parametrize("number", [0, -1, 5, 2**31, 2**70])
+async def test_unknown_ids_are_unknown(storage: SqlStorage, number: int) -> None:
+    """Also numbers that no station should send."""
+    with pytest.raises(ReservationUnknown):
+        await storage.read(lambda tx: tx.reservations.get(number))
+    assert await storage.read(lambda tx: tx.reservations.find(number, STATION)) is None
+
+
+async def test_a_reservation_of_another_station_is_not_found(storage: SqlStorage) -> None:
+    """``find`` goes by both."""
+    await provision(storage)
+    made = await storage.transact(place)
+    assert await storage.read(lambda tx: tx.reservations.find(made.id, STATION)) == made
+    assert await storage.read(lambda tx: tx.reservations.find(made.id, StationId("CS-2"))) is None
+
+
+# Claims
+
+
+async def test_claims_follow_the_reservation(storage: SqlStorage) -> None:
+    """A replacement claims both EVSEs, its end frees both, and the next one may have them."""
+    await provision(storage)
+    made = await storage.transact(activate)
+    both = bumped(made, replacement=terms(evse_id=2))
+    await storage.transact(lambda tx: tx.reservations.save(both))
+    for number in (1, 2):
+        with pytest.raises(EvseAlreadyReserved):
+            await storage.transact(lambda tx, evse=number: place(tx, terms(evse_id=evse)))  # type: ignore[misc]  # a default argument
+    ended = bumped(both.reservation, state=State.CANCELED, replacement=None)
+    await storage.transact(lambda tx: tx.reservations.save(ended))
+    for number in (1, 2):
+        await storage.transact(lambda tx, evse=number: place(tx, terms(evse_id=evse)))  # type: ignore[misc]  # a default argument
+
+
+async def test_a_replacement_cannot_take_a_held_evse(storage: SqlStorage) -> None:
+    """The refusal leaves the first reservation as it was."""
+    await provision(storage)
+    made = await storage.transact(activate)
+    await storage.transact(lambda tx: activate(tx, terms(evse_id=2)))
+    with pytest.raises(EvseAlreadyReserved):
+        await storage.transact(lambda tx: tx.reservations.save(bumped(made, replacement=terms(evse_id=2))))
+    assert await storage.read(lambda tx: tx.reservations.get(made.id)) == made
+
+
+async def test_reservations_without_an_evse_claim_nothing(storage: SqlStorage) -> None:
+    """Any number of them fits the database; the station decides."""
+    await provision(storage)
+    for _ in range(3):
+        await storage.transact(lambda tx: activate(tx, terms(evse_id=None)))
+    assert len(await storage.read(lambda tx: tx.reservations.at_station(STATION, states=[State.ACTIVE]))) == 3
+
+
+# Steps
+
+
+async def test_a_step_made_from_an_old_version_is_refused(storage: SqlStorage) -> None:
+    """And nothing of it is stored."""
+    await provision(storage)
+    made = await storage.transact(activate)
+    await storage.transact(lambda tx: tx.reservations.save(bumped(made, cause="first")))
+    await storage.transact(lambda tx: tx.reservations.save(bumped(replace(made, version=made.version + 1), cause="2")))
+    with pytest.raises(VersionConflict):
+        await storage.transact(lambda tx: tx.reservations.save(bumped(made, cause="late")))
+    assert (await storage.read(lambda tx: tx.reservations.get(made.id))).cause == "2"
+
+
+async def test_the_history_keeps_every_transition(storage: SqlStorage) -> None:
+    """In order, with frames and the station's words."""
+    await provision(storage)
+    made = await storage.transact(place)
+    assert made.ask is not None
+    frames = (Frame("CS", NOON, '[3,"x",{}]'),)
+    fact = Refused(ask=made.ask, status="Occupied", status_info=StatusInfo("InUse", "by another"))
+    heard = Heard(at=NOON + HOUR, frames=frames)
+    await storage.transact(lambda tx: tx.reservations.save(advance(tx.reservations.get(made.id), fact, heard)))
+    history = await storage.read(lambda tx: tx.reservations.history(made.id))
+    assert [(one.from_state, one.to_state, one.row) for one in history] == [
+        (None, State.PENDING, 1),
+        (State.PENDING, State.REFUSED, 5),
+    ]
+    assert history[1] == Transition(
+        from_state=State.PENDING,
+        to_state=State.REFUSED,
+        fact="Refused",
+        row=5,
+        cause="Occupied",
+        by=By.STATION,
+        at=NOON + HOUR,
+        frames=frames,
+        status_info=StatusInfo("InUse", "by another"),
+    )
+
+
+async def test_an_answered_ask_says_so(storage: SqlStorage) -> None:
+    """Silence leaves it unanswered; the late answer answers it."""
+    await provision(storage)
+    made = await storage.transact(place)
+    ask = made.ask
+    assert ask is not None
+    find: Callable[[Tx], object] = lambda tx: tx.reservations.find_ask(ask.message_id)  # noqa: E731  # used four times
+    assert await storage.read(find) == (made.id, STATION, ask, False)
+    await storage.transact(lambda tx: settle(tx, made.id, Silent(ask=ask, reason="timeout")))
+    assert await storage.read(find) == (made.id, STATION, ask, False)
+    await storage.transact(lambda tx: settle(tx, made.id, Accepted(ask=ask)))
+    assert await storage.read(find) == (made.id, STATION, ask, True)
+    assert await storage.read(lambda tx: tx.reservations.find_ask("never-sent")) is None
+
+
+async def test_open_asks_are_found_after_a_restart(storage: SqlStorage) -> None:
+    """Of one station, or of all."""
+    await provision(storage)
+    await provision(storage, station=Station(id=StationId("CS-2")))
+    waiting = await storage.transact(place)
+    await storage.transact(lambda tx: activate(tx, terms(evse_id=2)))
+    assert await storage.read(lambda tx: tx.reservations.with_open_ask()) == [waiting]
+    assert await storage.read(lambda tx: tx.reservations.with_open_ask(station_id=STATION)) == [waiting]
+    assert await storage.read(lambda tx: tx.reservations.with_open_ask(station_id=StationId("CS-2"))) == []
+
+
+async def test_an_opened_ask_is_stored_without_a_new_version(storage: SqlStorage) -> None:
+    """Nobody outside sees it."""
+    await provision(storage)
+    made = await storage.transact(activate)
+    opened = with_ask(made, Ask(message_id=message_id(), kind=AskKind.CANCEL, terms=None, sent_at=NOON))
+    await storage.transact(lambda tx: tx.reservations.save(asked(opened)))
+    assert await storage.read(lambda tx: tx.reservations.get(made.id)) == opened
+    assert opened.ask is not None
+    assert await storage.read(lambda tx: tx.reservations.find_ask(opened.ask.message_id)) == (  # type: ignore[union-attr]  # asserted above
+        made.id,
+        STATION,
+        opened.ask,
+        False,
+    )
+
+
+# What waits
+
+
+async def test_the_sweep_goes_by_the_stations_clock(storage: SqlStorage) -> None:
+    """A station whose clock is ahead by a minute expires a minute earlier by ours; a moved clock moves the sweep."""
+    station = await provision(storage, station=Station(id=STATION, clock_offset=timedelta(minutes=1)))
+    made = await storage.transact(activate)
+    due = NOON + HOUR - timedelta(minutes=1)
+    assert await storage.read(lambda tx: tx.reservations.next_sweep(grace=GRACE)) == due + GRACE
+    await provision(storage, station=replace(station, clock_offset=timedelta(minutes=-2)))
+    due = NOON + HOUR + timedelta(minutes=2)
+    assert await storage.read(lambda tx: tx.reservations.next_sweep(grace=GRACE)) == due + GRACE
+    early = due + GRACE - timedelta(microseconds=1)
+    assert await storage.read(lambda tx: tx.reservations.to_sweep(at=early, grace=GRACE, limit=10)) == []
+    assert await storage.read(lambda tx: tx.reservations.to_sweep(at=due + GRACE, grace=GRACE, limit=10)) == [made]
+    await storage.transact(lambda tx: settle(tx, made.id, SweepDue(station_now=due + GRACE)))
+    assert await storage.read(lambda tx: tx.reservations.next_sweep(grace=GRACE)) is None
+
+
+async def test_the_sweep_leaves_open_asks(storage: SqlStorage) -> None:
+    """The call time-out comes first; closing the ask arms the sweep again (row 44)."""
+    await provision(storage)
+    made = await storage.transact(place)
+    assert await storage.read(lambda tx: tx.reservations.next_sweep(grace=GRACE)) is None
+    assert made.ask is not None
+    await storage.transact(lambda tx: settle(tx, made.id, Silent(ask=made.ask, reason="timeout")))  # type: ignore[arg-type]  # asserted above
+    assert await storage.read(lambda tx: tx.reservations.next_sweep(grace=GRACE)) == NOON + HOUR + GRACE
+
+
+async def test_an_unproven_use_is_swept_for_its_claim(storage: SqlStorage) -> None:
+    """Row 43: past expiry and grace the EVSE is free again."""
+    await provision(storage)
+    made = await storage.transact(activate)
+    named = TransactionNamed(transaction_id=TransactionId("t-1"), stamp=NOON, match=Match.NONE, evse_id=EvseId(1))
+    used = (await storage.transact(lambda tx: settle(tx, made.id, named))).reservation
+    assert await storage.read(lambda tx: tx.reservations.bound_to(STATION, TransactionId("t-1"))) == used
+    assert await storage.read(lambda tx: tx.reservations.to_sweep(at=NOON + 2 * HOUR, grace=GRACE, limit=1)) == [used]
+    await storage.transact(lambda tx: settle(tx, made.id, SweepDue(station_now=NOON + 2 * HOUR)))
+    assert await storage.read(lambda tx: tx.reservations.to_sweep(at=NOON + 2 * HOUR, grace=GRACE, limit=1)) == []
+    await storage.transact(place)
+
+
+async def test_due_orders_are_found_by_station(storage: SqlStorage) -> None:
+    """Also those that wait for a later moment, soonest first."""
+    await provision(storage)
+    first = await storage.transact(activate)
+    second = await storage.transact(lambda tx: activate(tx, terms(evse_id=2)))
+    assert await storage.read(lambda tx: tx.reservations.due_at(STATION)) == []
+    await storage.transact(lambda tx: settle(tx, first.id, CancelOrdered()))
+    await storage.transact(lambda tx: settle(tx, second.id, CancelOrdered()))
+    later = bumped(await storage.read(lambda tx: tx.reservations.get(first.id)), retry_at=NOON + HOUR)
+    await storage.transact(lambda tx: tx.reservations.save(later))
+    assert [one.id for one in await storage.read(lambda tx: tx.reservations.due_at(STATION))] == [second.id, first.id]
+
+
+async def test_the_sweep_and_due_orders_use_their_indexes(storage: SqlStorage) -> None:
+    """The plans name them, so that old reservations cost nothing."""
+
+    def plan(tx: SqlTx, query: object) -> str:
+        sql = str(query.compile(dialect=tx.connection.dialect))  # type: ignore[attr-defined]  # any statement
+        rows = tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", (1,) * sql.count("?"))
+        return " ".join(row[3] for row in rows)
+
+    for query, index in (
+        (_SWEEP, "idx_reservations_sweep (sweep_at<?)"),
+        (_NEXT_SWEEP, "idx_reservations_sweep"),
+        (_DUE, "idx_reservations_due (station_id=?)"),
+    ):
+        told = await storage.write(lambda tx, asked_for=query: plan(tx, asked_for))  # type: ignore[misc]  # a default argument
+        assert index in told
+        assert "SCAN" not in told or "idx_reservations_sweep" in told
+
+
+# Pages
+
+
+async def test_pages_are_newest_first_and_join_up(storage: SqlStorage) -> None:
+    """Every reservation once, whatever the size of the pages."""
+    await provision(storage)
+    made = [(await storage.transact(lambda tx, n=n: place(tx, terms(evse_id=n)))).id for n in range(1, 8)]  # type: ignore[misc]  # a default argument
+    found: list[int] = []
+    cursor: int | None = None
+    while True:
+        wanted = ReservationFilter(limit=3, cursor=cursor)
+        page, cursor = await storage.read(lambda tx, wanted=wanted: tx.reservations.page(wanted))  # type: ignore[misc]  # a default argument
+        found += [one.id for one in page]
+        if cursor is None:
+            break
+    assert found == made[::-1]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        (ReservationFilter(), [3, 2, 1]),
+        (ReservationFilter(station_id=STATION), [3, 2, 1]),
+        (ReservationFilter(station_id=StationId("CS-2")), []),
+        (ReservationFilter(evse_id=EvseId(2)), [2]),
+        (ReservationFilter(states=(State.ACTIVE,)), [2]),
+        (ReservationFilter(states=(State.ACTIVE, State.PENDING)), [3, 2, 1]),
+        (ReservationFilter(id_tokens=(IdToken("aabbccdd", "ISO14443"),)), [2, 1]),
+        (ReservationFilter(id_tokens=(IdToken("aabbccdd", "Central"),)), []),
+        (ReservationFilter(id_token_text="straße"), [3]),
+        (ReservationFilter(id_token_text="STRASSE"), [3]),
+        (ReservationFilter(start=NOON, end=NOON), [3, 2, 1]),
+        (ReservationFilter(start=NOON + HOUR), []),
+        (ReservationFilter(end=NOON - HOUR), []),
+    ],
+)
+async def test_filters_narrow_the_page(storage: SqlStorage, wanted: ReservationFilter, expected: list[int]) -> None:
+    """Tokens are found without regard to case; bounds are inclusive."""
+    await provision(storage)
+
+    def fill(tx: Tx) -> None:
+        place(tx, terms(evse_id=1))
+        activate(tx, terms(evse_id=2))
+        place(tx, replace(terms(evse_id=3), id_token=IdToken("STRASSE", "Local")))
+
+    await storage.transact(fill)
+    page, _ = await storage.read(lambda tx: tx.reservations.page(wanted))
+    assert [one.id - 100 for one in page] == expected
+
+
+async def test_counts_name_every_state(storage: SqlStorage) -> None:
+    """Zero is a count too."""
+    await provision(storage)
+    await storage.transact(activate)
+    counts = await storage.read(lambda tx: tx.reservations.count_by_state())
+    assert counts == {state: int(state is State.ACTIVE) for state in State}
+
+
+async def test_removing_a_station_keeps_its_reservations(storage: SqlStorage) -> None:
+    """And the station may come back to them, its connection number going on."""
+    await provision(storage)
+    made = await storage.transact(activate)
+    assert await storage.transact(lambda tx: tx.stations.open_epoch(STATION)) == 1
+    await storage.transact(lambda tx: tx.stations.remove(STATION))
+    assert await storage.read(lambda tx: tx.stations.find(STATION)) is None
+    assert await storage.read(lambda tx: tx.reservations.get(made.id)) == made
+    assert await storage.transact(lambda tx: tx.stations.put(Station(id=STATION)))
+    assert await storage.transact(lambda tx: tx.stations.open_epoch(STATION)) == 2

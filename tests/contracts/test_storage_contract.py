@@ -1,0 +1,275 @@
+"""What every Storage does for stations, connectors, transactions, tokens, keys and repeated requests."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from evhold.adapters.clock import SystemClock
+from evhold.adapters.sql.storage import SqlStorage
+from evhold.domain.access import ApiKey, Role
+from evhold.domain.authorization import Token, TokenStatus
+from evhold.domain.connector import Connector
+from evhold.domain.errors import IdempotencyKeyReused, KeyUnknown, RequestInProgress, StationUnknown, TokenUnknown
+from evhold.domain.station import Capabilities, Credentials, Location, Registration, Station
+from evhold.domain.transaction import Transaction
+from evhold.domain.values import ConnectorId, EvseId, IdToken, ReservationId, StationId, TransactionId
+from evhold.usecases.ports import IdempotentRequest, Remembered, Storage, Tx
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+STATION = StationId("CS-One")
+REQUEST = IdempotentRequest(api_key_id=1, key="k", body_hash=b"a")
+
+
+async def test_a_storage_is_a_port(storage: SqlStorage) -> None:
+    """It fits where use cases want one."""
+    port: Storage = storage
+    assert await port.transact(lambda tx: 1) == 1
+    assert await port.read(lambda tx: 2) == 2
+
+
+# Stations
+
+
+async def test_a_station_is_found_without_case_and_returned_as_provisioned(storage: SqlStorage) -> None:
+    """Every field comes back."""
+    station = Station(
+        id=STATION,
+        registration=Registration.REJECTED,
+        security_profile=1,
+        serial_number="sn",
+        restore_after_boot=False,
+        location=Location(name="Yard", latitude=52.5, longitude=13.25),
+        vendor_name="V",
+        model="M",
+        firmware_version="1.2",
+        reported_serial_number="rsn",
+        ocpp_version="2.0.1",
+        boot_status=Registration.PENDING,
+        booted_at=NOON,
+        last_seen=NOON + HOUR,
+        capabilities=Capabilities(
+            available=True, enabled=False, non_evse_specific=True, ev_connection_timeout=timedelta(seconds=45)
+        ),
+        inventory_of="1.2",
+        clock_offset=timedelta(microseconds=-1),
+        created_at=NOON,
+    )
+    assert await storage.transact(lambda tx: tx.stations.put(station)) is True
+    assert await storage.read(lambda tx: tx.stations.find("cs-oNE")) == station
+    renamed = replace(station, id=StationId("CS-ONE"), model="N", location=None)
+    assert await storage.transact(lambda tx: tx.stations.put(renamed)) is False
+    assert await storage.read(lambda tx: tx.stations.get("CS-ONE")) == replace(station, model="N", location=None)
+
+
+async def test_an_unknown_station_is_unknown(storage: SqlStorage) -> None:
+    """To get, to remove, to connect."""
+    assert await storage.read(lambda tx: tx.stations.find("nobody")) is None
+    for work in (
+        lambda tx: tx.stations.get("nobody"),
+        lambda tx: tx.stations.remove("nobody"),
+        lambda tx: tx.stations.open_epoch("nobody"),
+    ):
+        with pytest.raises(StationUnknown):
+            await storage.transact(work)
+
+
+async def test_credentials_stay_unless_given(storage: SqlStorage) -> None:
+    """And a removed station has none left when it comes back."""
+    secret = Credentials(station_id=STATION, password_salt=b"salt", password_hash=b"hash", security_profile=1)
+    station = Station(id=STATION, security_profile=1)
+    await storage.transact(lambda tx: tx.stations.put(station, credentials=secret))
+    await storage.transact(lambda tx: tx.stations.put(replace(station, model="M")))
+    assert await storage.read(lambda tx: tx.stations.credentials()) == [secret]
+    await storage.transact(lambda tx: tx.stations.remove(STATION))
+    assert await storage.read(lambda tx: tx.stations.credentials()) == []
+    assert await storage.transact(lambda tx: tx.stations.put(station)) is True
+    assert await storage.read(lambda tx: tx.stations.credentials()) == [
+        replace(secret, password_salt=None, password_hash=None)
+    ]
+
+
+async def test_epochs_grow_and_survive_a_put(storage: SqlStorage) -> None:
+    """A stale copy of the station does not set them back."""
+    await storage.transact(lambda tx: tx.stations.put(Station(id=STATION)))
+    assert [await storage.transact(lambda tx: tx.stations.open_epoch(STATION)) for _ in range(3)] == [1, 2, 3]
+    await storage.transact(lambda tx: tx.stations.put(Station(id=STATION)))
+    assert await storage.transact(lambda tx: tx.stations.open_epoch(STATION)) == 4
+
+
+async def test_stations_come_in_pages(storage: SqlStorage) -> None:
+    """By id without case."""
+    for name in ("b", "C", "A"):
+        await storage.transact(lambda tx, name=name: tx.stations.put(Station(id=StationId(name))))  # type: ignore[misc]  # a default argument
+    for wanted, expected in (
+        (lambda tx: tx.stations.page(), ["A", "b", "C"]),
+        (lambda tx: tx.stations.page(limit=2), ["A", "b"]),
+        (lambda tx: tx.stations.page(limit=2, after="B"), ["C"]),
+    ):
+        assert [one.id for one in await storage.read(wanted)] == expected
+
+
+async def test_last_seen_is_stored_for_many(storage: SqlStorage) -> None:
+    """None at all is no error."""
+    for name in ("a", "b"):
+        await storage.transact(lambda tx, name=name: tx.stations.put(Station(id=StationId(name))))  # type: ignore[misc]  # a default argument
+    await storage.transact(lambda tx: tx.stations.seen({}))
+    await storage.transact(lambda tx: tx.stations.seen({StationId("a"): NOON, StationId("b"): NOON + HOUR}))
+    assert [one.last_seen for one in await storage.read(lambda tx: tx.stations.page())] == [NOON, NOON + HOUR]
+
+
+# Connectors
+
+
+async def test_connectors_come_by_evse_and_number(storage: SqlStorage) -> None:
+    """Of one station, or of all."""
+    places = [("a", 2, 1), ("a", 1, 2), ("a", 1, 1), ("b", 1, 1)]
+    made = [
+        Connector(
+            station_id=StationId(s), evse_id=EvseId(e), connector_id=ConnectorId(c), status="Available", since=NOON
+        )
+        for s, e, c in places
+    ]
+
+    def fill(tx: Tx) -> None:
+        for one in made:
+            tx.connectors.put(one)
+
+    await storage.transact(fill)
+    assert await storage.read(lambda tx: tx.connectors.of(StationId("a"))) == [made[2], made[1], made[0]]
+    assert await storage.read(lambda tx: tx.connectors.of_all()) == {"a": [made[2], made[1], made[0]], "b": [made[3]]}
+    await storage.transact(lambda tx: tx.connectors.put(replace(made[3], status="Faulted", since=NOON + HOUR)))
+    assert (await storage.read(lambda tx: tx.connectors.of(StationId("b"))))[0].status == "Faulted"
+
+
+# Transactions
+
+
+async def test_transactions_are_kept_whole(storage: SqlStorage, clock: SystemClock) -> None:
+    """Open ones are found; ``since`` goes by our clock."""
+    made = Transaction(
+        station_id=STATION,
+        transaction_id=TransactionId("t"),
+        state="Updated",
+        evse_id=EvseId(1),
+        id_token=IdToken("Ab", "Central"),
+        ever_charged=True,
+        started_at=NOON,
+        last_stamp=NOON,
+        energy_wh=0.1,
+        seen=((0, 2), (4, 4)),
+    )
+    await storage.transact(lambda tx: tx.transactions.put(made))
+    assert await storage.read(lambda tx: tx.transactions.find(STATION, TransactionId("t"))) == made
+    assert await storage.read(lambda tx: tx.transactions.find(STATION, TransactionId("T"))) is None
+    assert await storage.read(lambda tx: tx.transactions.open_at(STATION)) == [made]
+    assert await storage.read(lambda tx: tx.transactions.since(STATION, NOON)) is True
+    assert await storage.read(lambda tx: tx.transactions.since(STATION, NOON + HOUR)) is False
+    ended = replace(made, state="Ended", ended_at=NOON + HOUR)
+    await storage.transact(lambda tx: tx.transactions.put(ended))
+    assert await storage.read(lambda tx: tx.transactions.open_at(STATION)) == []
+    assert await storage.read(lambda tx: tx.transactions.find(STATION, TransactionId("t"))) == ended
+
+
+# Tokens
+
+
+async def test_tokens_are_found_without_case_and_by_type(storage: SqlStorage) -> None:
+    """The last spelling is kept."""
+    first = Token(
+        id_token=IdToken("aBc", "Central"),
+        status=TokenStatus.BLOCKED,
+        group=IdToken("G", "Local"),
+        cache_expiry=NOON,
+        personal_message="Grüße",
+    )
+    assert await storage.transact(lambda tx: tx.tokens.put(first)) is True
+    assert repr(await storage.read(lambda tx: tx.tokens.find(IdToken("ABC", "Central")))) == repr(first)
+    assert await storage.read(lambda tx: tx.tokens.find(IdToken("ABC", "Local"))) is None
+    assert await storage.transact(lambda tx: tx.tokens.put(Token(id_token=IdToken("ABC", "Central")))) is False
+    assert [one.id_token.id_token for one in await storage.read(lambda tx: tx.tokens.page())] == ["ABC"]
+    await storage.transact(lambda tx: tx.tokens.remove(IdToken("abc", "Central")))
+    with pytest.raises(TokenUnknown):
+        await storage.transact(lambda tx: tx.tokens.remove(IdToken("abc", "Central")))
+
+
+async def test_tokens_come_in_pages(storage: SqlStorage) -> None:
+    """By their key, from the one after the last."""
+    names = [IdToken("b", "Central"), IdToken("a", "Local"), IdToken("a", "Central")]
+    for name in names:
+        await storage.transact(lambda tx, name=name: tx.tokens.put(Token(id_token=name)))  # type: ignore[misc]  # a default argument
+    first = await storage.read(lambda tx: tx.tokens.page(limit=2))
+    rest = await storage.read(lambda tx: tx.tokens.page(limit=2, after=first[-1].id_token.key))
+    assert [one.id_token for one in first + rest] == [names[2], names[0], names[1]]
+
+
+# Keys
+
+
+async def test_keys_get_ids_of_their_own(storage: SqlStorage) -> None:
+    """And can be revoked; an unknown one can't."""
+    given = ApiKey(
+        id=0, name="app", role=Role.DRIVER, key_hash=b"1", id_tokens=(IdToken("A", "Central"),), created_at=NOON
+    )
+    first = await storage.transact(lambda tx: tx.keys.insert(given))
+    second = await storage.transact(lambda tx: tx.keys.insert(replace(given, key_hash=b"2")))
+    assert first.id != second.id
+    revoked = replace(first, revoked_at=NOON, last_used_at=NOON, expires_at=NOON + HOUR)
+    await storage.transact(lambda tx: tx.keys.save(revoked))
+    assert await storage.read(lambda tx: tx.keys.all()) == [revoked, second]
+    with pytest.raises(KeyUnknown):
+        await storage.transact(lambda tx: tx.keys.save(replace(given, id=99)))
+
+
+# Repeated requests
+
+
+async def test_a_repeat_gets_the_first_answer(storage: SqlStorage) -> None:
+    """Status and body; another key, or another caller, is another request."""
+    assert await storage.transact(lambda tx: tx.idempotency.begin(REQUEST, at=NOON)) is None
+    await storage.transact(lambda tx: tx.idempotency.bind(REQUEST, ReservationId(7)))
+    await storage.transact(lambda tx: tx.idempotency.finish(REQUEST, status=201, body=b"{}"))
+    repeat = await storage.transact(lambda tx: tx.idempotency.begin(REQUEST, at=NOON + HOUR))
+    assert repeat == Remembered(reservation_id=ReservationId(7), status=201, body=b"{}")
+    for other in (replace(REQUEST, key="l"), replace(REQUEST, api_key_id=2)):
+        assert await storage.transact(lambda tx, other=other: tx.idempotency.begin(other, at=NOON)) is None  # type: ignore[misc]  # a default argument
+
+
+async def test_a_running_request_says_so(storage: SqlStorage) -> None:
+    """Unbound: in progress. Bound to a reservation and not yet answered: status 0, the caller looks at the reservation."""
+    await storage.transact(lambda tx: tx.idempotency.begin(REQUEST, at=NOON))
+    with pytest.raises(RequestInProgress):
+        await storage.transact(lambda tx: tx.idempotency.begin(REQUEST, at=NOON))
+    await storage.transact(lambda tx: tx.idempotency.bind(REQUEST, ReservationId(7)))
+    repeat = await storage.transact(lambda tx: tx.idempotency.begin(REQUEST, at=NOON))
+    assert repeat == Remembered(reservation_id=ReservationId(7), status=0, body=b"")
+
+
+async def test_another_body_under_the_same_key_is_refused(storage: SqlStorage) -> None:
+    """Whether the first one is answered or not."""
+    await storage.transact(lambda tx: tx.idempotency.begin(REQUEST, at=NOON))
+    with pytest.raises(IdempotencyKeyReused):
+        await storage.transact(lambda tx: tx.idempotency.begin(replace(REQUEST, body_hash=b"b"), at=NOON))
+
+
+async def test_requests_are_forgotten(storage: SqlStorage) -> None:
+    """After 24 hours, or when asked to."""
+    await storage.transact(lambda tx: tx.idempotency.begin(REQUEST, at=NOON))
+    almost = NOON + timedelta(hours=24, microseconds=-1)
+    with pytest.raises(RequestInProgress):
+        await storage.transact(lambda tx: tx.idempotency.begin(REQUEST, at=almost))
+    assert await storage.transact(lambda tx: tx.idempotency.begin(REQUEST, at=NOON + timedelta(hours=24))) is None
+    await storage.transact(lambda tx: tx.idempotency.forget(REQUEST))
+    assert await storage.transact(lambda tx: tx.idempotency.begin(REQUEST, at=NOON)) is None
+
+
+async def test_the_audit_is_written(storage: SqlStorage) -> None:
+    """Who, what, where."""
+    await storage.transact(
+        lambda tx: tx.audit.add(at=NOON, who="key 1", what="Reset", station_id=STATION, detail="Immediate")
+    )
+    rows = await storage.look(lambda tx: tx.connection.exec_driver_sql("SELECT who, what FROM audit").all())
+    assert [tuple(row) for row in rows] == [("key 1", "Reset")]
