@@ -1,0 +1,59 @@
+# evhold: `make demo` and `make test` do everything, set-up included.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+PY := $(BIN)/python
+PATHS := src tests tools $(wildcard bench)
+WORKERS ?= 2
+export PYTHON
+
+.PHONY: help demo test soak bench check docs format lock clean setup setup-dev
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
+
+demo: setup ## a CSMS with simulated stations, a page to open and a curl line to try
+	@$(PY) -m evhold demo $(ARGS)
+
+test: setup-dev ## all tests (ARGS="-k word" picks some, WORKERS=0 runs them in one process)
+	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
+
+soak: setup-dev ## the tests at full size: many more generated examples
+	@EVHOLD_SOAK=1 $(PY) -m pytest -n $(WORKERS) --dist loadgroup --hypothesis-profile soak $(ARGS)
+
+bench: setup-dev ## measure: messages, reservations, memory a connection
+	@$(PY) -m bench $(ARGS)
+
+check: setup-dev ## format, lint, types, import contracts, generated files
+	@$(BIN)/ruff format --check $(PATHS)
+	@$(BIN)/ruff check $(PATHS)
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+	@$(PY) tools/generate_messages.py --check
+	@$(PY) tools/state_machine.py --check
+	@$(PY) tools/traceability.py --check
+
+docs: setup-dev ## write the generated files anew
+	@$(PY) tools/generate_messages.py
+	@$(PY) tools/state_machine.py
+	@$(PY) tools/traceability.py
+
+format: setup-dev ## format, and mend what the linter can
+	@$(BIN)/ruff check --fix-only --quiet $(PATHS)
+	@$(BIN)/ruff format $(PATHS)
+
+lock: setup-dev ## resolve the dependencies anew (ARGS=--upgrade for newer versions)
+	@$(PY) tools/lock.py $(ARGS)
+
+clean: ## remove environments, caches and measurements
+	@rm -rf .venv .venv.* build dist src/*.egg-info bench/results
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage*
+	@find src tests tools bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+setup:
+	@sh tools/setup.sh run
+
+setup-dev:
+	@sh tools/setup.sh dev
