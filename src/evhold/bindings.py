@@ -1,0 +1,170 @@
+"""The use cases with their ports bound: what stations reach through OCPP, callers through the API, and the terminal."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from evhold.domain.station import Registration, Station
+from evhold.domain.values import StationId
+from evhold.ocpp.v201 import routes as v201
+from evhold.usecases import (
+    b01_boot,
+    b06_get_variables,
+    b07_base_report,
+    c01_authorize,
+    e01_transaction,
+    g01_connector_status,
+    h01_reserve,
+    h02_cancel,
+    h03_use,
+    h04_end,
+    operator_call,
+    provision,
+    queries,
+)
+from evhold.usecases.ports import (
+    CallFailed,
+    Clock,
+    Connected,
+    Ids,
+    NeverSent,
+    NoAnswer,
+    Recorder,
+    Rules,
+    StationCommands,
+    Storage,
+    Variables,
+)
+from evhold.usecases.reactions import Reactions
+from evhold.web import calls as web
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The ports of one node."""
+
+    storage: Storage
+    recorder: Recorder
+    stations: StationCommands
+    variables: Variables
+    clock: Clock
+    ids: Ids
+    rules: Rules
+
+
+ReadCapabilities = Callable[[StationId], Awaitable[Station | CallFailed | NoAnswer | NeverSent]]
+
+
+def read_capabilities(parts: Parts) -> ReadCapabilities:
+    """B06, for ReservationCtrlr and TxCtrlr."""
+    return partial(b06_get_variables.read_capabilities, storage=parts.storage, variables=parts.variables)
+
+
+def use_cases(parts: Parts, reactions: Reactions) -> v201.UseCases:
+    """What a station's CALLs reach; a boot and the end of a report also start reactions."""
+    storage, recorder, clock, rules = parts.storage, parts.recorder, parts.clock, parts.rules
+
+    async def boot(told: b01_boot.Boot, context: Connected, /, *, heard_at: datetime) -> b01_boot.BootAnswer:
+        answer = await b01_boot.boot(told, context, heard_at=heard_at, storage=storage, clock=clock, rules=rules)
+        if answer.status is Registration.ACCEPTED:
+            reactions.booted(context, at=heard_at, restarted=told.reason != b01_boot.TRIGGERED)
+        return answer
+
+    async def learn_report(report: b07_base_report.Report, context: Connected) -> None:
+        await b07_base_report.learn(report, context, storage=storage)
+        if report.is_last:
+            reactions.report_ended(context.station_id)
+
+    return v201.UseCases(
+        boot=boot,
+        heartbeat=partial(b01_boot.heartbeat, clock=clock),
+        learn_report=learn_report,
+        authorize=partial(c01_authorize.authorize, storage=storage, rules=rules),
+        transaction=partial(
+            e01_transaction.report, storage=storage, recorder=recorder, rules=rules, consume=h03_use.consume
+        ),
+        connector_status=partial(g01_connector_status.report, recorder=recorder, storage=storage),
+        reservation_status=partial(h04_end.report, storage=storage),
+    )
+
+
+def reservation_calls(parts: Parts) -> web.ReservationCalls:
+    """H01 and H02, and the read side of reservations."""
+    storage, stations, clock, ids = parts.storage, parts.stations, parts.clock, parts.ids
+    return web.ReservationCalls(
+        place=partial(h01_reserve.place, storage=storage, stations=stations, clock=clock, ids=ids, rules=parts.rules),
+        ask=partial(h01_reserve.ask, storage=storage, stations=stations, clock=clock),
+        remember=partial(h01_reserve.remember, storage=storage),
+        forget=partial(h01_reserve.forget, storage=storage),
+        propose=partial(h01_reserve.propose, storage=storage, stations=stations, clock=clock, ids=ids),
+        ask_replacement=partial(h01_reserve.ask_replacement, storage=storage, stations=stations, clock=clock),
+        wish=partial(h02_cancel.wish, storage=storage, stations=stations, clock=clock, ids=ids),
+        ask_cancel=partial(h02_cancel.ask_cancel, storage=storage, stations=stations, clock=clock),
+        get=partial(queries.reservation, storage=storage),
+        page=partial(queries.reservations_page, storage=storage),
+        history=partial(queries.history, storage=storage),
+    )
+
+
+def station_calls(parts: Parts, *, messages: web.Messages) -> web.StationCalls:
+    """Charging Stations: the read side, provisioning, and raw calls."""
+    storage, stations, clock = parts.storage, parts.stations, parts.clock
+    return web.StationCalls(
+        page=partial(queries.stations_page, storage=storage, stations=stations),
+        get=partial(queries.station, storage=storage, stations=stations),
+        put=partial(provision.put_station, storage=storage, clock=clock, ids=parts.ids),
+        remove=partial(provision.remove_station, storage=storage, clock=clock),
+        read_capabilities=read_capabilities(parts),
+        messages=messages,
+        call=partial(
+            operator_call.call,
+            storage=storage,
+            stations=stations,
+            check=v201.check,
+            payloads=v201.Payloads(),
+            clock=clock,
+        ),
+    )
+
+
+def token_calls(storage: Storage, *, clock: Clock) -> web.TokenCalls:
+    """Registered IdTokens."""
+    return web.TokenCalls(
+        page=partial(queries.tokens_page, storage=storage),
+        get=partial(queries.token, storage=storage),
+        put=partial(provision.put_token, storage=storage, clock=clock),
+        remove=partial(provision.remove_token, storage=storage, clock=clock),
+    )
+
+
+def key_calls(storage: Storage, *, clock: Clock, ids: Ids) -> web.KeyCalls:
+    """API keys."""
+    return web.KeyCalls(
+        authenticate=partial(provision.authenticate, storage=storage, clock=clock),
+        create=partial(provision.create_key, storage=storage, clock=clock, ids=ids),
+        all=partial(queries.keys, storage=storage),
+        revoke=partial(provision.revoke_key, storage=storage, clock=clock),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryCalls:
+    """What the terminal provisions: straight into the database, seen by a running server."""
+
+    put_station: Callable[[provision.PutStation], Awaitable[provision.StationPut]]
+    remove_station: Callable[[str], Awaitable[None]]
+    stations: Callable[[], Awaitable[list[Station]]]
+    tokens: web.TokenCalls
+    keys: web.KeyCalls
+
+
+def registry_calls(storage: Storage, *, who: str, clock: Clock, ids: Ids) -> RegistryCalls:
+    """The provisioning calls; ``who`` is named in the audit."""
+    return RegistryCalls(
+        put_station=partial(provision.put_station, who=who, storage=storage, clock=clock, ids=ids),
+        remove_station=partial(provision.remove_station, who=who, storage=storage, clock=clock),
+        stations=lambda: storage.read(lambda tx: tx.stations.page()),
+        tokens=token_calls(storage, clock=clock),
+        keys=key_calls(storage, clock=clock, ids=ids),
+    )

@@ -1,0 +1,200 @@
+"""``evhold station``, ``token`` and ``key``: straight into the database, seen by a running server."""
+
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+
+import typer
+
+from evhold.cli.terminal import (
+    BAD_INPUT,
+    REFUSED,
+    AsJson,
+    ConfigFile,
+    Group,
+    id_token_of,
+    make_app,
+    run_loop,
+    settings_of,
+    show,
+    stop,
+)
+from evhold.cli.terminal import say as say
+
+if TYPE_CHECKING:
+    from evhold.bindings import RegistryCalls
+
+T = TypeVar("T")
+WHO: Final = "cli"
+Database = Annotated[str | None, typer.Option("--database", metavar="URL")]
+TokenText = Annotated[str, typer.Argument(metavar="TOKEN[:TYPE]")]
+
+station = make_app("Provision stations; works with the server stopped.")
+token = make_app("RFID tokens and their groups; works with the server stopped.")
+key = make_app("API keys; works with the server stopped.")
+
+
+def _registered(config: Path | None, database: str | None, work: "Callable[[RegistryCalls], Awaitable[T]]") -> T:
+    """What the work does to the database; refusals are one line."""
+    from evhold import bootstrap
+    from evhold.domain.errors import DomainError, InvalidOrder
+
+    settings = settings_of(config, {"database": database})
+
+    async def within() -> T:
+        async with bootstrap.registry(settings) as registry:
+            return await work(registry)
+
+    try:
+        return run_loop(within())
+    except InvalidOrder as error:
+        stop(error, BAD_INPUT)
+    except DomainError as error:
+        stop(error, REFUSED)
+
+
+@station.command("add")
+def station_add(
+    station_id: str,
+    password: Annotated[str | None, typer.Option(help="Made, and printed once, when left out.")] = None,
+    security_profile: Annotated[int | None, typer.Option(min=0, max=3)] = None,
+    serial_number: str | None = None,
+    registration: Annotated[str | None, typer.Option(metavar="Accepted|Pending|Rejected")] = None,
+    config: ConfigFile = None,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Provision a station, or change it; what is left out stays."""
+    from evhold.domain.station import Registration
+    from evhold.usecases.provision import KEEP, PutStation
+
+    if registration not in (None, *Registration):
+        stop(f"--registration: {registration} is none of {', '.join(Registration)}", BAD_INPUT)
+    order = PutStation(
+        station_id=station_id,
+        password=password or KEEP,
+        security_profile=KEEP if security_profile is None else security_profile,
+        serial_number=serial_number or KEEP,
+        registration=KEEP if registration is None else Registration(registration),
+    )
+    done = _registered(config, database, lambda registry: registry.put_station(order))
+    if as_json:
+        say(json.dumps({"id": done.station.id, "isNew": done.is_new, "password": done.password}))
+    else:
+        say(f"{done.station.id} {'added' if done.is_new else 'changed'}")
+        if done.password is not None:
+            say(f"password: {done.password}")
+
+
+@station.command("list")
+def station_list(config: ConfigFile = None, database: Database = None, as_json: AsJson = False) -> None:
+    """The stations."""
+    found = _registered(config, database, lambda registry: registry.stations())
+    rows = [
+        {"id": one.id, "registration": str(one.registration), "vendorName": one.vendor_name, "model": one.model}
+        for one in found
+    ]
+    show(rows, as_json=as_json)
+
+
+@station.command("remove")
+def station_remove(station_id: str, config: ConfigFile = None, database: Database = None) -> None:
+    """Remove a station; its reservations and their history stay."""
+    _registered(config, database, lambda registry: registry.remove_station(station_id))
+    say(f"{station_id} removed")
+
+
+@token.command("add")
+def token_add(
+    text: TokenText,
+    status: Annotated[str, typer.Option(metavar="Accepted|Blocked|Expired|Invalid")] = "Accepted",
+    group: Group = None,
+    config: ConfigFile = None,
+    database: Database = None,
+) -> None:
+    """Register a token, or change it."""
+    from evhold.domain.authorization import TokenStatus
+    from evhold.usecases.provision import KEEP, TokenOrder
+
+    if status not in tuple(TokenStatus):
+        stop(f"--status: {status} is none of {', '.join(TokenStatus)}", BAD_INPUT)
+    its_group = KEEP if group is None else id_token_of(group)
+    order = TokenOrder(id_token=id_token_of(text), status=TokenStatus(status), group=its_group)
+    _, is_new = _registered(config, database, lambda registry: registry.tokens.put(order))
+    say(f"{text} {'added' if is_new else 'changed'}")
+
+
+@token.command("list")
+def token_list(config: ConfigFile = None, database: Database = None, as_json: AsJson = False) -> None:
+    """The tokens."""
+    found = _registered(config, database, lambda registry: registry.tokens.page())
+    rows = [
+        {
+            "idToken": one.id_token.id_token,
+            "type": one.id_token.type,
+            "status": str(one.status),
+            "group": one.group and f"{one.group.id_token}:{one.group.type}",
+        }
+        for one in found
+    ]
+    show(rows, as_json=as_json)
+
+
+@token.command("remove")
+def token_remove(text: TokenText, config: ConfigFile = None, database: Database = None) -> None:
+    """Register a token no more."""
+    _registered(config, database, lambda registry: registry.tokens.remove(id_token_of(text)))
+    say(f"{text} removed")
+
+
+@key.command("create")
+def key_create(
+    role: Annotated[str, typer.Option(metavar="admin|operator|driver|readonly")],
+    name: Annotated[str | None, typer.Option(help="The role, when left out.")] = None,
+    tokens: Annotated[list[str] | None, typer.Option("--token", metavar="TOKEN[:TYPE]", help="A driver's.")] = None,
+    expires: Annotated[datetime | None, typer.Option(metavar="TIME", help="UTC.")] = None,
+    config: ConfigFile = None,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an API key, and print it this once."""
+    from evhold.domain.access import Role
+    from evhold.usecases.provision import KeyOrder
+
+    if role not in tuple(Role):
+        stop(f"--role: {role} is none of {', '.join(Role)}", BAD_INPUT)
+    order = KeyOrder(
+        name=name or role,
+        role=Role(role),
+        id_tokens=tuple(id_token_of(one) for one in tokens or ()),
+        expires_at=expires and expires.replace(tzinfo=UTC),
+    )
+    made = _registered(config, database, lambda registry: registry.keys.create(order, who=WHO))
+    say(json.dumps({"id": made.key.id, "key": made.secret}) if as_json else made.secret)
+
+
+@key.command("list")
+def key_list(config: ConfigFile = None, database: Database = None, as_json: AsJson = False) -> None:
+    """The API keys, without their secrets."""
+    found = _registered(config, database, lambda registry: registry.keys.all())
+    rows = [
+        {
+            "id": one.id,
+            "name": one.name,
+            "role": str(one.role),
+            "tokens": ", ".join(f"{each.id_token}:{each.type}" for each in one.id_tokens),
+            "state": "revoked" if one.revoked_at else "valid",
+            "expires": one.expires_at and one.expires_at.isoformat(),
+        }
+        for one in found
+    ]
+    show(rows, as_json=as_json)
+
+
+@key.command("revoke")
+def key_revoke(key_id: int, config: ConfigFile = None, database: Database = None) -> None:
+    """Revoke an API key."""
+    _registered(config, database, lambda registry: registry.keys.revoke(key_id, who=WHO))
+    say(f"key {key_id} revoked")

@@ -1,0 +1,140 @@
+"""``evhold serve``, ``demo``, ``migrate`` and ``simulate``."""
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, TypeVar
+
+import typer
+
+from evhold.cli.terminal import BAD_INPUT, REFUSED, ConfigFile, run_loop, say, settings_of, stop
+
+if TYPE_CHECKING:
+    from evhold.config import Settings
+    from evhold.simulator.options import StationOptions
+
+Command = TypeVar("Command", bound=Callable[..., None])
+Database = Annotated[str | None, typer.Option("--database", metavar="URL")]
+
+
+def _with_settings(command: Command) -> Command:
+    """The command takes every option of the table, and hands them on in ``options``."""
+    from evhold.config import OPTIONS
+
+    own = [one for one in inspect.signature(command).parameters.values() if one.name != "options"]
+    for option in OPTIONS:
+        kind = bool | None if option.is_flag else str | None
+        name = f"--{option.name}"
+        shown = typer.Option(name, help=option.help, metavar=option.metavar or None, show_default=False)
+        parameter = inspect.Parameter(
+            option.field, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind, shown]
+        )
+        own.append(parameter)
+    command.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]  # what typer reads
+    command.__annotations__ = {}
+    return command
+
+
+@_with_settings
+def serve(config: ConfigFile = None, **options: object) -> None:
+    """The CSMS."""
+    from evhold import launch
+
+    _serve(launch.serve, settings_of(config, options))
+
+
+@_with_settings
+def demo(
+    config: ConfigFile = None,
+    size: Annotated[int, typer.Option(min=1, max=1000, help="How many stations to simulate.")] = 6,
+    **options: object,
+) -> None:
+    """The CSMS with simulated stations, in a fresh temporary database."""
+    from evhold import launch
+
+    _serve(partial(launch.demo, size=size), settings_of(config, options))
+
+
+def _serve(work: Callable[..., None], settings: "Settings") -> None:
+    """Serve until a signal comes; what keeps it from starting is one line."""
+    from evhold.config import ConfigError
+    from evhold.usecases.ports import StorageAway
+
+    try:
+        work(settings, say=say)
+    except ConfigError as error:
+        stop(error, BAD_INPUT)
+    except OSError as error:
+        stop(error, REFUSED)
+    except StorageAway as error:
+        stop(f"{settings.database}: {error}", REFUSED)
+
+
+def migrate(config: ConfigFile = None, database: Database = None) -> None:
+    """Bring the database up to date."""
+    from evhold import bootstrap
+
+    settings = settings_of(config, {"database": database})
+    bootstrap.migrate(settings.database)
+    say(f"{settings.database} is up to date")
+
+
+def simulate(
+    url: Annotated[str, typer.Option(help="The CSMS, without the station id.")] = "ws://127.0.0.1:9000/ocpp",
+    stations: Annotated[int, typer.Option(min=1, help="How many.")] = 1,
+    prefix: str = "SIM",
+    evses: Annotated[int, typer.Option(min=1, help="EVSEs a station.")] = 2,
+    connector_types: Annotated[str, typer.Option(metavar="TYPE,TYPE", help="Given to the EVSEs in turn.")] = "cCCS2",
+    password: Annotated[str | None, typer.Option(help="Of every station, for Basic auth.")] = None,
+    lively: Annotated[bool, typer.Option("--lively", help="Drivers come and go.")] = False,
+    scenario: Annotated[str | None, typer.Option(metavar="NAME", help="Play one flow with one station.")] = None,
+) -> None:
+    """Charging stations only, against any CSMS."""
+    from evhold.simulator.options import StationOptions
+    from evhold.simulator.scenarios import SCENARIOS
+
+    types = [one.strip() for one in connector_types.split(",") if one.strip()]
+    if not types:
+        stop("--connector-types: name at least one", BAD_INPUT)
+    if scenario is None:
+        known = {f"{prefix}{number}": password for number in range(1, stations + 1) if password is not None}
+        run_loop(_fleet(url, stations, prefix, evses, types, lively=lively, passwords=known))
+        return
+    if scenario not in SCENARIOS:
+        stop(f"--scenario: {scenario} is none of {', '.join(SCENARIOS)}", BAD_INPUT)
+    options = StationOptions(station_id=f"{prefix}1", password=password, evses=evses, connector_types=tuple(types))
+    if not run_loop(_scenario(scenario, url, options)):
+        raise typer.Exit(REFUSED)
+
+
+async def _scenario(name: str, url: str, options: "StationOptions") -> bool:
+    from evhold.bootstrap import world
+    from evhold.simulator.scenarios import run_scenario
+
+    return await run_scenario(name, url, options, say, world=world())
+
+
+async def _fleet(
+    url: str, count: int, prefix: str, evses: int, types: list[str], *, lively: bool, passwords: dict[str, str]
+) -> None:
+    from signal import SIGINT, SIGTERM
+
+    from evhold.bootstrap import world
+    from evhold.simulator.fleet import run_fleet
+
+    stop = asyncio.Event()
+    for signal in (SIGINT, SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signal, stop.set)
+    await run_fleet(
+        url,
+        stations=count,
+        prefix=prefix,
+        evses=evses,
+        connector_types=types,
+        lively=lively,
+        stop=stop,
+        on_online=lambda one: say(f"{one.id} is online"),
+        world=world(),
+        passwords=passwords,
+    )

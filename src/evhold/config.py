@@ -1,0 +1,253 @@
+"""Settings: one table of options makes the flags, the environment variables and the keys of evhold.toml.
+
+The command line wins over the environment, which wins over the file. An unknown key or a bad value is a ConfigError of one
+line that names it.
+"""
+
+import ipaddress
+import math
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+PREFIX: Final = "EVHOLD_"
+DEFAULT_FILE: Final = Path("evhold.toml")
+#: Variables of ours that are no settings, and those that an orchestrator sets for a service called evhold.
+_OTHERS: Final = re.compile(r"EVHOLD_(CONFIG|URL|KEY|SOAK|SERVICE_.*|PORT|PORT_.*)")
+_ADDRESS: Final = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.%]+)\]|(?P<host>[^:\[\]\s]*)):(?P<port>\d{1,5})")
+
+
+@dataclass(eq=False)
+class ConfigError(Exception):
+    """A setting can't be used; ``where`` names it."""
+
+    where: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.reason}"
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where a listener stands; port 0 is a free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Only this machine can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server is started with. Durations are seconds; ``given`` names the options that somebody set."""
+
+    api: Address = Address("127.0.0.1", 8080)
+    stations: Address = Address("127.0.0.1", 9000)
+    database: str = "sqlite:///evhold.db"
+    nats: str | None = None
+    admin_key: str | None = None
+    unknown_stations: Literal["reject", "accept"] = "reject"
+    unknown_tokens: Literal["reject", "accept"] = "reject"
+    call_timeout: float = 30.0
+    expiry_grace: float = 30.0
+    restore_delay: float = 60.0
+    max_stations: int = 20_000
+    frame_log: int = 64
+    webhook_allow: tuple[str, ...] = ()
+    insecure: bool = False
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    tls_client_ca: str | None = None
+    given: frozenset[str] = frozenset()
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError("is a text")
+    return value.strip()
+
+
+def _address(value: object) -> Address:
+    found = _ADDRESS.fullmatch(_text(value))
+    if found is None or int(found["port"]) > 65535:
+        raise ValueError("is HOST:PORT, such as 127.0.0.1:8080")
+    return Address(found["six"] or found["host"] or "0.0.0.0", int(found["port"]))
+
+
+def _seconds(value: object) -> float:
+    try:
+        seconds = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= 86_400:
+        raise ValueError("is a number of seconds, 0 to 86400")
+    return seconds
+
+
+def _timeout(value: object) -> float:
+    seconds = _seconds(value)
+    if seconds <= 0:
+        raise ValueError("is a number of seconds above 0")
+    return seconds
+
+
+def _count(value: object) -> int:
+    text = str(value)
+    if isinstance(value, bool) or not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise ValueError("is a whole number, not negative")
+    return int(text)
+
+
+def _policy(value: object) -> Literal["reject", "accept"]:
+    if value == "reject" or value == "accept":  # two comparisons narrow the type, a set does not
+        return value
+    raise ValueError("is reject or accept")
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    known = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+    if not isinstance(value, str) or value.strip().lower() not in known:
+        raise ValueError("is true or false")
+    return known[value.strip().lower()]
+
+
+def _key(value: object) -> str:
+    text = _text(value)
+    if len(text) < 16 or not re.fullmatch(r"[\x21-\x7e]+", text):
+        raise ValueError("has 16 or more characters, without spaces")
+    return text
+
+
+def _database(value: object) -> str:
+    text = _text(value)
+    if not text.startswith(("sqlite://", "postgresql://")):
+        raise ValueError("is sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+    return text
+
+
+def _networks(value: object) -> tuple[str, ...]:
+    listed = value if isinstance(value, list) else str(value).split(",")
+    try:
+        return tuple(str(ipaddress.ip_network(str(one).strip())) for one in listed)
+    except ValueError:
+        raise ValueError("is a list of networks such as 10.0.0.0/8") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One setting. ``parse`` takes a text, or what TOML has, and raises ValueError with words that go after the name."""
+
+    name: str
+    parse: Callable[[object], object]
+    metavar: str
+    help: str
+
+    @property
+    def field(self) -> str:
+        """Its name in Settings and in the file."""
+        return self.name.replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        """Its environment variable."""
+        return PREFIX + self.field.upper()
+
+    @property
+    def is_flag(self) -> bool:
+        """It takes no value on the command line."""
+        return self.parse is _flag
+
+
+OPTIONS: Final = (
+    Option("api", _address, "HOST:PORT", "REST, page, /metrics [127.0.0.1:8080]"),
+    Option("stations", _address, "HOST:PORT", "OCPP-J: ws://HOST:PORT/ocpp/{stationId} [127.0.0.1:9000]"),
+    Option("database", _database, "URL", "[sqlite:///evhold.db]"),
+    Option("nats", _text, "URL", "several nodes [none: one process]"),
+    Option("admin-key", _key, "KEY", "made at the first start and printed once"),
+    Option("unknown-stations", _policy, "reject|accept", "stations that nobody provisioned [reject]"),
+    Option("unknown-tokens", _policy, "reject|accept", "tokens that nobody registered [reject]"),
+    Option("call-timeout", _timeout, "SECONDS", "wait for a station's answer [30]"),
+    Option("expiry-grace", _seconds, "SECONDS", "after the expiry, before our own sweep says Expired [30]"),
+    Option("restore-delay", _seconds, "SECONDS", "after a boot, before a forgotten reservation is restored [60]"),
+    Option("max-stations", _count, "N", "more are refused with 503 [20000]"),
+    Option("frame-log", _count, "MIB", "recent OCPP frames kept in memory [64]"),
+    Option("webhook-allow", _networks, "CIDR", "private networks that webhooks may reach [none]"),
+    Option("insecure", _flag, "", "accept unknown stations or plain Basic auth beyond loopback"),
+    Option("tls-cert", _text, "FILE", "security profile 2"),
+    Option("tls-key", _text, "FILE", "its key"),
+    Option("tls-client-ca", _text, "FILE", "security profile 3"),
+)
+_BY_FIELD: Final = {option.field: option for option in OPTIONS}
+
+
+def load(given: Mapping[str, object], *, environment: Mapping[str, str], file: Path | None) -> Settings:
+    """The settings in force; whether they go together is for the one that uses them.
+
+    Args:
+        given: Values of the command line by option field; None where it says nothing.
+        environment: All of it; variables that do not begin with ``EVHOLD_`` are passed over.
+        file: Read if given; else ``evhold.toml`` of the current directory, if it is there.
+
+    Raises:
+        ConfigError: One line that names the culprit.
+    """
+    values: dict[str, object] = {}
+    for where, found in (*_of_file(file), *_of_environment(environment)):
+        values[found[0]] = _parsed(where, *found)
+    for field, value in given.items():
+        if value is not None:
+            values[field] = _parsed(f"--{_BY_FIELD[field].name}", field, value)
+    return msgspec.convert({**values, "given": frozenset(values)}, Settings)
+
+
+def _parsed(where: str, field: str, value: object) -> object:
+    try:
+        return _BY_FIELD[field].parse(value)
+    except ValueError as error:
+        raise ConfigError(where, str(error)) from None
+
+
+def _of_file(file: Path | None) -> list[tuple[str, tuple[str, object]]]:
+    path = file or DEFAULT_FILE
+    if file is None and not path.is_file():
+        return []
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(str(path), error.strerror or "can't be read") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(str(path), str(error).splitlines()[0]) from None
+    listed = []
+    for key, value in content.items():
+        field = key.replace("-", "_")
+        if field not in _BY_FIELD:
+            raise ConfigError(f"{path}: {key}", "there is no such setting")
+        listed.append((f"{path}: {key}", (field, value)))
+    return listed
+
+
+def _of_environment(environment: Mapping[str, str]) -> list[tuple[str, tuple[str, object]]]:
+    listed: list[tuple[str, tuple[str, object]]] = []
+    for name in sorted(environment):
+        if not name.startswith(PREFIX) or _OTHERS.fullmatch(name):
+            continue
+        field = name.removeprefix(PREFIX).lower()
+        if field not in _BY_FIELD or name != _BY_FIELD[field].variable:
+            raise ConfigError(name, "there is no such setting")
+        listed.append((name, (field, environment[name])))
+    return listed

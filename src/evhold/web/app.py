@@ -1,0 +1,98 @@
+"""The web application: the gate, the routes of the table, and errors as problems."""
+
+from typing import Final
+
+import structlog
+from litestar import Litestar, Response
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.handlers import HTTPRouteHandler
+from litestar.response import Stream
+from litestar.types import ASGIApp
+
+from evhold.domain.errors import DomainError
+from evhold.usecases.ports import StorageAway
+from evhold.web import health
+from evhold.web.auth import BASE, Gate
+from evhold.web.calls import Calls
+from evhold.web.live import Streams
+from evhold.web.operations import Operation
+from evhold.web.problems import Problem, of_domain
+from evhold.web.request import Req, caller_of, forbidden
+from evhold.web.routes import OPERATIONS
+
+MAX_BODY: Final = 256 * 1024
+_BY_STATUS: Final = {
+    400: "invalid-request",
+    404: "not-found",
+    405: "method-not-allowed",
+    413: "body-too-large",
+}
+_OUTSIDE: Final = (
+    health.healthz,
+    health.readyz,
+    health.metrics,
+    health.openapi_json,
+    health.docs,
+    health.problem,
+    health.page,
+    health.static,
+)
+log = structlog.get_logger("evhold.web")
+
+
+def build_app(calls: Calls, *, streams: Streams | None = None) -> ASGIApp:
+    """The ASGI application; ``streams`` lets its owner end the open event streams before it stops."""
+    app = Litestar(
+        route_handlers=[*map(_route, OPERATIONS), *_OUTSIDE],
+        exception_handlers={Exception: _problem},
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=MAX_BODY,
+        state=State({"calls": calls, "streams": streams or Streams()}),
+    )
+    return Gate(app, calls.keys.authenticate)
+
+
+def _route(operation: Operation) -> HTTPRouteHandler:
+    """The operation as a route: its roles first, then its handler."""
+
+    async def handle(request: Req) -> Response[bytes] | Stream:
+        role = caller_of(request).key.role
+        if role not in operation.roles:
+            raise forbidden(f"a key of role {role} may not do this")
+        return await operation.handler(request)
+
+    parts = [
+        f"{part[:-1]}:str}}" if part[-1:] == "}" and ":" not in part else part for part in operation.path.split("/")
+    ]
+    # The handler's Response carries its own status; the one named here only must allow a body.
+    route = HTTPRouteHandler(
+        BASE + "/".join(parts), http_method=operation.method, status_code=200, name=operation.name
+    )
+    return route(handle)
+
+
+def _problem(request: Req, error: Exception) -> Response[bytes]:
+    """What was raised, as the caller reads it; faults of ours are logged, and told without their text."""
+    match error:
+        case Problem():
+            return error.response()
+        case DomainError():
+            return of_domain(error).response()
+        case StorageAway():
+            return Problem("storage-unavailable", "nothing was stored; try again").response()
+        case HTTPException(status_code=status) if status in _BY_STATUS:
+            return Problem(_BY_STATUS[status], _detail(request, status), headers=dict(error.headers or {})).response()
+        case _:
+            log.error("web.fault", path=request.scope["path"], method=str(request.scope["method"]), exc_info=error)
+            return Problem("internal-error").response()
+
+
+def _detail(request: Req, status: int) -> str:
+    path = request.scope["path"]
+    if status == 413:
+        return f"at most {MAX_BODY} bytes"
+    if status == 405:
+        return f"{request.scope['method']} {path}"
+    return f"there is nothing at {path}" if status == 404 else "the request can't be read"

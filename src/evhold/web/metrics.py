@@ -1,0 +1,69 @@
+"""Prometheus text, made of plain integers at the moment of the scrape."""
+
+from collections.abc import Iterator, Mapping
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import generate_latest
+from prometheus_client.registry import Collector, CollectorRegistry
+
+from evhold.domain.reservation import State
+from evhold.web.calls import Figures
+
+
+class Scrape(Collector):
+    """One scrape: the figures as they are now. ``reservations`` was counted before, as that takes an await."""
+
+    def __init__(self, figures: Figures, *, reservations: Mapping[State, int], streams: int) -> None:
+        self._figures = figures
+        self._reservations = reservations
+        self._streams = streams
+
+    def collect(self) -> Iterator[Metric]:
+        """All families."""
+        yield GaugeMetricFamily("evhold_stations_connected", "Open station sockets", value=self._figures.connected())
+        yield GaugeMetricFamily("evhold_event_streams", "Open event streams", value=self._streams)
+        lag = self._figures.sweep_lag_s()
+        yield GaugeMetricFamily("evhold_sweep_lag_seconds", "How far the expiry sweep is behind", value=lag)
+        yield self._by_status()
+        yield self._calls()
+        yield self._frames()
+        yield self._answers()
+
+    def _by_status(self) -> Metric:
+        family = GaugeMetricFamily("evhold_reservations", "Reservations by status", labels=["status"])
+        for state in State:
+            family.add_metric([state], self._reservations.get(state, 0))
+        return family
+
+    def _calls(self) -> Metric:
+        family = CounterMetricFamily(
+            "evhold_ocpp_calls", "OCPP calls; in is from the stations", labels=["direction", "action", "result"]
+        )
+        for labels, count in self._figures.calls().items():
+            family.add_metric(labels, count)
+        return family
+
+    def _frames(self) -> Metric:
+        family = CounterMetricFamily("evhold_ocpp_frames", "OCPP-J frames", labels=["direction"])
+        for direction, count in self._figures.frames().items():
+            family.add_metric([direction], count)
+        return family
+
+    def _answers(self) -> Metric:
+        family = HistogramMetricFamily(
+            "evhold_ocpp_answer_seconds", "Seconds until a station answered", labels=["action"]
+        )
+        for action, seconds in self._figures.seconds_to_answer().items():
+            buckets, total = [], 0
+            for bound, count in zip([*map(str, self._figures.bounds_s), "+Inf"], seconds.counts, strict=True):
+                total += count
+                buckets.append((bound, float(total)))
+            family.add_metric([action], buckets, seconds.total_s)
+        return family
+
+
+async def text_of(figures: Figures, *, streams: int) -> bytes:
+    """The text of /metrics."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Scrape(figures, reservations=await figures.reservations(), streams=streams))
+    return generate_latest(registry)

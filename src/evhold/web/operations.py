@@ -1,0 +1,48 @@
+"""One endpoint: its handler, who may call it, and what the reference says of it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from litestar import Response
+from litestar.response import Stream
+from msgspec import Struct
+
+from evhold.domain.access import Role
+from evhold.web.request import Req
+
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Handler = Callable[[Req], Awaitable[Response[bytes] | Stream]]
+
+EVERYBODY: Final = frozenset(Role)
+ORDERING: Final = frozenset({Role.ADMIN, Role.OPERATOR, Role.DRIVER})
+LOOKING: Final = frozenset({Role.ADMIN, Role.OPERATOR, Role.READONLY})
+OPERATING: Final = frozenset({Role.ADMIN, Role.OPERATOR})
+ADMINS: Final = frozenset({Role.ADMIN})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One method of one address below ``/api/v1``.
+
+    Args:
+        path: With ``{name}`` or ``{name:int}`` for its parts.
+        answers: Body type by status; None: no body. A list is ``list[...]``.
+        problems: Names of ``problems.PROBLEMS`` beyond those that every operation may give.
+        headers: Request headers that mean something here.
+        streams: It answers with an event stream.
+    """
+
+    method: Method
+    path: str
+    name: str
+    summary: str
+    tag: str
+    roles: frozenset[Role]
+    handler: Handler
+    answers: dict[int, object]
+    body: type[Struct] | None = None
+    query: type[Struct] | None = None
+    problems: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    streams: bool = False

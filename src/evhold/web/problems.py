@@ -1,0 +1,142 @@
+"""Errors as RFC 9457 problems: one table from what was raised to what the caller reads."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+from litestar import Response
+
+from evhold.domain import errors as domain
+
+#: Name -> (HTTP status, title). The type of a problem is ``/problems/NAME``, for ever.
+PROBLEMS: Final[dict[str, tuple[int, str]]] = {
+    "invalid-request": (400, "The request breaks a rule"),
+    "unauthorized": (401, "An API key is needed"),
+    "forbidden": (403, "The API key may not do this"),
+    "not-found": (404, "There is no such address"),
+    "station-unknown": (404, "The Charging Station is not provisioned"),
+    "reservation-unknown": (404, "There is no such reservation"),
+    "token-unknown": (404, "The IdToken is not registered"),
+    "key-unknown": (404, "There is no such API key"),
+    "method-not-allowed": (405, "The address does not know this method"),
+    "reservation-refused": (409, "The Charging Station refused the reservation"),
+    "reservation-ended": (409, "The reservation has ended"),
+    "order-in-progress": (409, "Another order of this reservation is not settled yet"),
+    "evse-already-reserved": (409, "The EVSE is held by another reservation"),
+    "reservations-not-supported": (409, "The Charging Station takes no reservations"),
+    "unspecified-evse-not-supported": (409, "The Charging Station reserves named EVSEs only"),
+    "token-not-accepted": (409, "The IdToken is not accepted"),
+    "reservations-affected": (409, "Live reservations would end"),
+    "goes-through-reservations": (409, "This action goes through /reservations"),
+    "request-in-progress": (409, "The first request with this Idempotency-Key is still running"),
+    "version-conflict": (412, "The object has changed"),
+    "body-too-large": (413, "The body is too large"),
+    "idempotency-key-reused": (422, "The Idempotency-Key was used with another body"),
+    "internal-error": (500, "A fault of ours"),
+    "station-call-error": (502, "The Charging Station answered with an error"),
+    "station-offline": (503, "The Charging Station is offline"),
+    "station-busy": (503, "Too many calls wait for the Charging Station"),
+    "storage-unavailable": (503, "The database can't be reached"),
+    "too-many-streams": (503, "Too many event streams are open"),
+    "station-silent": (504, "The Charging Station did not answer"),
+}
+#: What a domain refusal is called outside; their own data comes along by ``_more``.
+BY_ERROR: Final[dict[str, str]] = {
+    "StationUnknown": "station-unknown",
+    "ReservationUnknown": "reservation-unknown",
+    "TokenUnknown": "token-unknown",
+    "KeyUnknown": "key-unknown",
+    "ReservationEnded": "reservation-ended",
+    "OrderInProgress": "order-in-progress",
+    "EvseAlreadyReserved": "evse-already-reserved",
+    "VersionConflict": "version-conflict",
+    "ReservationsNotSupported": "reservations-not-supported",
+    "UnspecifiedEvseNotSupported": "unspecified-evse-not-supported",
+    "TokenNotAccepted": "token-not-accepted",
+    "StationOffline": "station-offline",
+    "StationBusy": "station-busy",
+    "ReservationsAffected": "reservations-affected",
+    "GoesThroughReservations": "goes-through-reservations",
+    "InvalidOrder": "invalid-request",
+    "IdempotencyKeyReused": "idempotency-key-reused",
+    "RequestInProgress": "request-in-progress",
+}
+RETRY_AFTER_S: Final = {
+    "station-offline": "30",
+    "station-busy": "5",
+    "storage-unavailable": "5",
+    "too-many-streams": "30",
+}
+MEDIA_TYPE: Final = "application/problem+json"
+_AT: Final = re.compile(r" - at `(?:key in )?\$\.?(.*?)`$")
+_NAMED: Final = re.compile(r"(?:required|unknown) field `([^`]*)`")
+
+
+@dataclass(eq=False)
+class Problem(Exception):
+    """A request can't be answered as wished. ``more`` are the members beyond RFC 9457's own."""
+
+    name: str
+    detail: str = ""
+    more: dict[str, object] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that belongs to the name."""
+        return PROBLEMS[self.name][0]
+
+    def body(self) -> bytes:
+        """The problem document."""
+        status, title = PROBLEMS[self.name]
+        document = {"type": f"/problems/{self.name}", "title": title, "status": status}
+        return msgspec.json.encode({**document, "detail": self.detail or title, **self.more})
+
+    def response(self) -> Response[bytes]:
+        """The answer that carries it."""
+        headers = dict(self.headers)
+        if self.name in RETRY_AFTER_S:
+            headers.setdefault("Retry-After", RETRY_AFTER_S[self.name])
+        if self.name == "unauthorized":
+            headers.setdefault("WWW-Authenticate", 'Bearer realm="evhold"')
+        return Response(self.body(), status_code=self.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def invalid(*errors: tuple[str, str]) -> Problem:
+    """The request breaks rules; each error is (field in the API's words, what is wrong)."""
+    listed = [{"field": where, "message": message} for where, message in errors]
+    detail = "; ".join(f"{where}: {message}" if where else message for where, message in errors)
+    return Problem("invalid-request", detail, {"errors": listed})
+
+
+def unreadable(error: msgspec.MsgspecError | UnicodeDecodeError, *, whole: str = "body") -> Problem:
+    """The text does not fit the type; ``whole`` is named when the culprit is no single field."""
+    text = str(error)
+    at, named = _AT.search(text), _NAMED.search(text)
+    message = _AT.sub("", text)
+    path = [part for part in (at.group(1) if at else "", named.group(1) if named else "") if part and part != "..."]
+    return invalid((".".join(path) or whole, message))
+
+
+def of_domain(error: domain.DomainError) -> Problem:
+    """The problem that a refusal of the domain is told as."""
+    if isinstance(error, domain.InvalidOrder):
+        return invalid((error.field, error.reason))
+    return Problem(BY_ERROR.get(type(error).__name__, "internal-error"), str(error), _more(error))
+
+
+def _more(error: domain.DomainError) -> dict[str, object]:
+    match error:
+        case domain.ReservationsNotSupported(variable=variable) | domain.UnspecifiedEvseNotSupported(variable=variable):
+            return {"variable": variable}
+        case domain.TokenNotAccepted(token_status=status):
+            return {"tokenStatus": status}
+        case domain.ReservationsAffected(reservation_ids=ids):
+            return {"reservationIds": list(ids)}
+        case domain.ReservationEnded(state=state):
+            return {"state": str(state)}
+        case domain.VersionConflict(version=version):
+            return {"version": version}
+        case _:
+            return {}

@@ -1,0 +1,65 @@
+"""/tokens: the IdTokens that Authorize knows, and their groups."""
+
+from typing import get_args
+
+from litestar import Response
+from msgspec import UnsetType
+
+from evhold.domain.errors import TokenUnknown
+from evhold.domain.values import IdToken
+from evhold.usecases.provision import KEEP, TokenOrder
+from evhold.web.dto import IdTokenKind, ListQuery, TokenPut
+from evhold.web.problems import invalid
+from evhold.web.request import Req, body_of, calls_of, from_cursor, next_link, path_of, query_of, reply
+from evhold.web.views import maybe_id_token, registered_token_dto, time_of
+
+
+async def listed(request: Req) -> Response[bytes]:
+    """GET /tokens."""
+    asked = query_of(request, ListQuery)
+    found = await calls_of(request).tokens.page(limit=asked.limit, after=from_cursor(asked.cursor))
+    after = found[-1].id_token.key if found and len(found) == asked.limit else None
+    return reply([registered_token_dto(one) for one in found], headers=next_link(request, after))
+
+
+async def show(request: Req) -> Response[bytes]:
+    """GET /tokens/{type}/{idToken}."""
+    named = _named(request)
+    if named.type not in get_args(IdTokenKind):
+        raise TokenUnknown(named)
+    return reply(registered_token_dto(await calls_of(request).tokens.get(named)))
+
+
+async def put(request: Req) -> Response[bytes]:
+    """PUT /tokens/{type}/{idToken}."""
+    named = _named(request)
+    if named.type not in get_args(IdTokenKind):
+        raise invalid(("type", f"is one of {', '.join(get_args(IdTokenKind))}"))
+    body = await body_of(request, TokenPut)
+    token, is_new = await calls_of(request).tokens.put(_order(named, body))
+    return reply(registered_token_dto(token), status=201 if is_new else 200)
+
+
+def _order(named: IdToken, body: TokenPut) -> TokenOrder:
+    group, expiry = body.group_id_token, body.cache_expiry_date_time
+    try:
+        cache_expiry = KEEP if isinstance(expiry, UnsetType) else expiry and time_of(expiry)
+    except OverflowError:
+        raise invalid(("cacheExpiryDateTime", "is no date that can be told in UTC")) from None
+    return TokenOrder(
+        id_token=named,
+        status=body.status,
+        group=KEEP if isinstance(group, UnsetType) else maybe_id_token(group),
+        cache_expiry=cache_expiry,
+        personal_message=KEEP if isinstance(body.personal_message, UnsetType) else body.personal_message,
+    )
+
+
+async def remove(request: Req) -> Response[bytes]:
+    """DELETE /tokens/{type}/{idToken}."""
+    await calls_of(request).tokens.remove(_named(request))
+    return Response(b"", status_code=204)
+
+
+def _named(request: Req) -> IdToken:
+    return IdToken(path_of(request, "idToken"), path_of(request, "type"))
