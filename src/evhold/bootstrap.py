@@ -289,6 +289,11 @@ def migrate(url: str) -> None:
     migrate_database(url)
 
 
+def new_key() -> str:
+    """A secret for an API key."""
+    return provision.KEY_PREFIX + SystemIds().secret()
+
+
 def world() -> SimulatedWorld:
     """The real clock, ids and randomness, for simulated stations."""
     return SimulatedWorld(now=SystemClock().now, new_id=SystemIds().message_id, rng=random.Random())

@@ -1,14 +1,27 @@
 """A node as a process: settings that fit together, signals, and what is printed at the start."""
 
 import asyncio
+import logging
 import resource
 import signal
+import socket
+import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
+from tempfile import TemporaryDirectory
+from typing import Final
 
+import msgspec
+import structlog
 import uvloop
 
-from evhold.bootstrap import App, Listening
-from evhold.config import ConfigError, Settings
+from evhold import bindings
+from evhold.bootstrap import App, Listening, new_key, world
+from evhold.config import Address, ConfigError, Settings
+from evhold.domain.values import IdToken
+from evhold.simulator.client import SimulatedStation
+from evhold.simulator.fleet import DRIVER_TOKENS, run_fleet
+from evhold.usecases import provision
 
 #: Work that runs beside a started node; it may set the event that stops it.
 Beside = Callable[[App, Listening, asyncio.Event], Awaitable[None]]
@@ -16,6 +29,7 @@ Beside = Callable[[App, Listening, asyncio.Event], Awaitable[None]]
 
 def serve(settings: Settings, *, say: Callable[[str], None]) -> None:
     """`evhold serve`: returns when the node was told to stop by SIGTERM or SIGINT, and has. Raises as ``run``."""
+    set_up_logging(logging.INFO)
     uvloop.run(run(settings, say=say))
 
 
@@ -65,9 +79,131 @@ def check_settings(settings: Settings) -> None:
     raise ConfigError("--stations", "plain Basic auth beyond loopback needs --insecure")
 
 
+def set_up_logging(level: int) -> None:
+    """Events go to stderr: coloured for a person, a line of key=value for everybody else."""
+    is_person = sys.stderr.isatty()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer()
+            if is_person
+            else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+
+
 def raise_file_limit(max_stations: int, *, say: Callable[[str], None]) -> None:
     """The process may open as many files as the machine lets it; says so when that is too few (design decision 18)."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if hard != resource.RLIM_INFINITY and hard < max_stations + 100:
+    if hard != resource.RLIM_INFINITY and hard < max_stations:
         say(f"warning   {hard} open files are allowed, too few for --max-stations {max_stations}")
+
+
+# --- the demo
+
+DEMO_PREFIX: Final = "SIM"
+DEMO_TOKENS: Final = ("AABBCCDD", "DDCCBBAA")
+DEMO_GROUP: Final = IdToken("GROUP001", "Central")
+
+
+def demo(settings: Settings, *, size: int, say: Callable[[str], None]) -> None:
+    """`evhold demo`: a CSMS with ``size`` lively simulated stations, until SIGTERM or SIGINT. Raises as ``run``.
+
+    What was not asked for by name is the demo's own: a fresh temporary database and key, and free ports where the usual
+    ones are taken (design decision 17).
+    """
+    set_up_logging(logging.WARNING)
+    with TemporaryDirectory(prefix="evhold-demo-") as folder:
+        uvloop.run(run(_demo_settings(settings, folder=folder), say=say, beside=partial(_play, size=size, say=say)))
+
+
+def _demo_settings(settings: Settings, *, folder: str) -> Settings:
+    given = settings.given
+    own: dict[str, object] = {}
+    if "database" not in given:
+        own["database"] = f"sqlite:///{folder}/evhold.db"
+    if "admin_key" not in given:
+        own["admin_key"] = new_key()
+    for name in ("api", "stations"):
+        address = getattr(settings, name)
+        if name not in given and _is_taken(address):
+            own[name] = Address(address.host, 0)
+    return msgspec.structs.replace(settings, **own)
+
+
+def _is_taken(address: Address) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address.host, address.port))
+        except OSError:
+            return True
+    return False
+
+
+async def _play(app: App, listening: Listening, stop: asyncio.Event, *, size: int, say: Callable[[str], None]) -> None:
+    """The stations and tokens are provisioned, and the stations run until ``stop``; what to try is printed."""
+    passwords = await _provision(app, size=size)
+    all_online = asyncio.Event()
+    online: set[str] = set()
+
+    def on_online(station: SimulatedStation) -> None:
+        online.add(station.id)
+        if len(online) == size:
+            all_online.set()
+
+    fleet = run_fleet(
+        f"ws://{listening.stations}/ocpp",
+        stations=size,
+        prefix=DEMO_PREFIX,
+        evses=2,
+        connector_types=["cCCS2", "cType2"],
+        lively=True,
+        stop=stop,
+        on_online=on_online,
+        world=world(),
+        passwords=passwords,
+    )
+    async with asyncio.TaskGroup() as group:
+        group.create_task(fleet)
+        greeting = group.create_task(_greet(app, listening, all_online, say=say))
+        await stop.wait()
+        greeting.cancel()
+
+
+async def _provision(app: App, *, size: int) -> dict[str, str]:
+    """The demo's stations with their passwords, and its tokens."""
+    calls = bindings.registry_calls(app.storage, who="demo", clock=app.clock, ids=app.ids)
+    passwords: dict[str, str] = {}
+    for number in range(1, size + 1):
+        station_id = f"{DEMO_PREFIX}{number}"
+        passwords[station_id] = app.ids.secret()
+        await calls.put_station(provision.PutStation(station_id=station_id, password=passwords[station_id]))
+    for text in DEMO_TOKENS:
+        await calls.tokens.put(provision.TokenOrder(id_token=IdToken(text, "ISO14443"), group=DEMO_GROUP))
+    for driver in DRIVER_TOKENS:
+        await calls.tokens.put(provision.TokenOrder(id_token=IdToken(driver.id_token, driver.type)))
+    await app.credentials.refresh()
+    return passwords
+
+
+async def _greet(app: App, listening: Listening, all_online: asyncio.Event, *, say: Callable[[str], None]) -> None:
+    await all_online.wait()
+    key = app.settings.admin_key
+    say("")
+    say(f"Open      http://{listening.api}/#key={key}")
+    say("Reserve   an EVSE for fifteen minutes:")
+    say(f"""
+curl -s -X POST http://{listening.api}/api/v1/reservations \\
+  -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
+  -d '{{"stationId": "{DEMO_PREFIX}1", "evseId": 1,
+       "idToken": {{"idToken": "AABBCCDD", "type": "ISO14443"}},
+       "expiryDateTime": "'$(date -u -d '+15 minutes' +%Y-%m-%dT%H:%M:%SZ)'"}}'
+""")
+    say("Stop      with Ctrl-C; nothing is kept.")

@@ -15,7 +15,8 @@ from evhold.domain.reservation import Reservation, State
 from evhold.domain.station import Station
 from evhold.domain.transitions import Step, advance, created
 from evhold.domain.values import Ask, AskKind, By, ConnectorId, EvseId, Heard, IdToken, MessageId, StationId, Terms
-from evhold.usecases.ports import Timer, Tx
+from evhold.usecases.ports import Timer
+from evhold.usecases.stores import Tx
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

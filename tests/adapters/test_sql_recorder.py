@@ -19,7 +19,8 @@ from evhold.domain.events import StationPresence
 from evhold.domain.station import Capabilities, Credentials, Location, Registration, Station
 from evhold.domain.transaction import Transaction
 from evhold.domain.values import ConnectorId, EvseId, IdToken, ReservationId, StationId, TransactionId
-from evhold.usecases.ports import StorageAway, Tx
+from evhold.usecases.ports import StorageAway
+from evhold.usecases.stores import Tx
 
 
 @pytest.fixture

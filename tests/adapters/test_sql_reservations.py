@@ -51,7 +51,7 @@ from evhold.domain.values import (
     StatusInfo,
     TransactionId,
 )
-from evhold.usecases.ports import ReservationFilter, Tx
+from evhold.usecases.stores import ReservationFilter, Tx
 
 GRACE = timedelta(seconds=30)
 

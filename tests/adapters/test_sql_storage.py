@@ -18,7 +18,8 @@ from evhold.adapters.sql.types import NaiveTime
 from evhold.domain.authorization import Token
 from evhold.domain.errors import EvseAlreadyReserved, StationUnknown
 from evhold.domain.values import EvseId, IdToken, StationId
-from evhold.usecases.ports import StorageAway, Tx
+from evhold.usecases.ports import StorageAway
+from evhold.usecases.stores import Tx
 
 
 def token(name: str, *, message: str | None = None) -> Token:
@@ -127,6 +128,27 @@ async def test_a_locked_database_is_told_and_passes(storage: SqlStorage, tmp_pat
     other.execute("ROLLBACK")
     other.close()
     assert await storage.transact(lambda tx: tx.tokens.put(token("locked-out")))
+
+
+async def test_a_lost_file_is_told_and_passes(storage: SqlStorage, tmp_path: Path) -> None:
+    """Nothing is acknowledged into a deleted file, no empty one takes its place, and a restored one is taken up."""
+    path = tmp_path / "evhold.db"
+    await storage.transact(lambda tx: tx.tokens.put(token("kept")))
+    assert len(await storage.read(lambda tx: tx.tokens.page())) == 1
+    await storage.write(lambda tx: tx.connection.exec_driver_sql("PRAGMA user_version = 1") and None)
+    copy = sqlite3.connect(path)
+    copy.execute("VACUUM INTO ?", (str(tmp_path / "backup.db"),))
+    copy.close()
+    for suffix in ("", "-wal", "-shm"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    for _ in range(2):
+        with pytest.raises(StorageAway):
+            await storage.transact(lambda tx: tx.tokens.put(token("lost")))
+    assert not path.exists()
+    (tmp_path / "backup.db").rename(path)
+    await storage.transact(lambda tx: tx.tokens.put(token("new")))
+    stored = await storage.read(lambda tx: tx.tokens.page())
+    assert [one.id_token.id_token for one in stored] == ["kept", "new"]
 
 
 async def test_a_fault_of_the_work_is_not_taken_for_the_storage(storage: SqlStorage) -> None:

@@ -16,7 +16,8 @@ from evhold.domain.errors import IdempotencyKeyReused, KeyUnknown, RequestInProg
 from evhold.domain.station import Capabilities, Credentials, Location, Registration, Station
 from evhold.domain.transaction import Transaction
 from evhold.domain.values import ConnectorId, EvseId, IdToken, ReservationId, StationId, TransactionId
-from evhold.usecases.ports import IdempotentRequest, Remembered, Storage, Tx
+from evhold.usecases.ports import Storage
+from evhold.usecases.stores import IdempotentRequest, Remembered, Tx
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -27,6 +27,7 @@ AT = datetime(2026, 12, 15, 12, 0, tzinfo=UTC)
 EXPIRY = AT + timedelta(hours=1)
 LATER = EXPIRY + timedelta(hours=1)
 AFTER = EXPIRY + timedelta(minutes=1)
+A_MINUTE_ON = AT + timedelta(minutes=1)
 RESERVED = IdToken("AABBCCDD", "ISO14443")
 MEMBER = IdToken("BBCCDDEE", "ISO14443")
 FOREIGN = IdToken("DEADBEEF", "ISO14443")
@@ -245,7 +246,7 @@ def check(
     claims: tuple[int, ...] = (),
     anomaly: bool = False,
     noted: bool = True,
-    at: datetime = AT + minutes(1),
+    at: datetime = A_MINUTE_ON,
 ) -> Reservation:
     """Take one step and hold everything that shows against what is said; the reservation after it.
 
@@ -277,9 +278,7 @@ def check(
     return after
 
 
-def _check_history(
-    before: Reservation, step: Step, fact: f.Fact, *, row: int, anomaly: bool, noted: bool
-) -> None:
+def _check_history(before: Reservation, step: Step, fact: f.Fact, *, row: int, anomaly: bool, noted: bool) -> None:
     written = step.transition
     if not noted:
         assert written is None

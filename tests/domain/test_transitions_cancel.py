@@ -33,7 +33,6 @@ from lives import (
 )
 
 from evhold.domain.effects import LAST_RETRY
-from evhold.domain.facts import Match
 from evhold.domain.reservation import Due, Phase
 from evhold.domain.transitions import CANCELABLE, CLOSED_BUT_USED, OPEN_ENDS, advance
 from evhold.domain.values import AskKind, By
@@ -66,9 +65,7 @@ def test_row_9_the_drivers_cancel_says_so():
 def test_row_10_a_retraction_that_is_rejected_fails():
     """Unknown at the station, but it may have been consumed unseen: an open end."""
     before = asking(unconfirmed())
-    after = check(
-        before, cancel_rejected(), row=10, to=Phase.FAILED_OPEN, told="failed", cause="unknown-at-station"
-    )
+    after = check(before, cancel_rejected(), row=10, to=Phase.FAILED_OPEN, told="failed", cause="unknown-at-station")
     assert not after.confirmed
 
 
@@ -83,9 +80,7 @@ def test_row_10_the_drivers_cancel_that_is_rejected_cancels_openly():
 def test_row_10_what_had_been_active_was_removed():
     """A replacement went unanswered, and now the station knows nothing: both terms may still be spoken of."""
     before = asking(wishing(unconfirmed(was_active=True, replacement=NEW)))
-    after = check(
-        before, cancel_rejected(), row=10, to=Phase.REMOVED_OPEN, told="removed", cause="unknown-at-station"
-    )
+    after = check(before, cancel_rejected(), row=10, to=Phase.REMOVED_OPEN, told="removed", cause="unknown-at-station")
     assert after.replacement == NEW
 
 
@@ -216,6 +211,22 @@ def test_row_15_an_unanswered_clean_up_is_asked_again(before, fact):
     assert (after.due, after.retry_at, step.transition) == (Due.CLEAN_UP, AT + timedelta(seconds=5), None)
 
 
+@pytest.mark.row(15)
+@pytest.mark.parametrize("code", ["SecurityError", "InternalError"])
+def test_row_15_a_clean_up_that_meets_an_error_is_asked_again(code):
+    """A SecurityError means that the station was not registered yet; a late error changes nothing any more."""
+    before = asking(ended(Phase.REMOVED_CLOSED), CLEAN_UP)
+    fact = errored(CLEAN_UP, code)
+    after = check(before, fact, row=15, to=before.phase, told="due", due=Due.CLEAN_UP)
+    check(after, fact, row=58, due=Due.CLEAN_UP)
+
+
+@pytest.mark.row(15)
+def test_row_15_a_station_that_cannot_cancel_is_not_asked_again():
+    """There is nothing to gain by it."""
+    check(asking(ended(Phase.REMOVED_CLOSED), CLEAN_UP), errored(CLEAN_UP, "NotImplemented"), row=15)
+
+
 @pytest.mark.row(16)
 @pytest.mark.parametrize("phase", CLOSED_BUT_USED)
 def test_row_16_accepted_at_a_closed_end_is_a_ghost_removed(phase):
@@ -233,7 +244,9 @@ def test_row_16_rejected_at_a_closed_end_changes_nothing(phase):
 
 
 @pytest.mark.row(17)
-@pytest.mark.parametrize("fact", [silent(CANCEL), errored(CANCEL), errored(CANCEL, "SecurityError"), never_left(CANCEL)])
+@pytest.mark.parametrize(
+    "fact", [silent(CANCEL), errored(CANCEL), errored(CANCEL, "SecurityError"), never_left(CANCEL)]
+)
 @pytest.mark.parametrize("phase", CANCELABLE)
 def test_row_17_an_unanswered_cancel_is_asked_again(phase, fact):
     """State and wish stay; the next ask comes 5 s later."""

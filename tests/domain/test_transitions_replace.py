@@ -50,9 +50,7 @@ IN_DOUBT = unconfirmed(was_active=True, replacement=NEW, reserves_sent=2)
 @pytest.mark.row(25)
 def test_row_25_expired_of_the_old_terms_asks_for_the_current_ones_once():
     """The report speaks of terms that were replaced: the reservation stays, one ReserveNow makes sure."""
-    after = check(
-        active(was_replaced=True), expired(), row=25, to=Phase.ACTIVE, told="due", due=Due.RENEW, claims=(1,)
-    )
+    after = check(active(was_replaced=True), expired(), row=25, to=Phase.ACTIVE, told="due", due=Due.RENEW, claims=(1,))
     check(after, expired(), row=25, due=Due.RENEW, claims=(1,))
     check(asking(after, RENEW), expired(), row=25, claims=(1,))
 
@@ -259,9 +257,7 @@ def test_row_54_silence_keeps_both_claims_of_an_unproven_use(fact):
     in_use = advance(replacing(), named(Match.NONE), heard()).reservation
     check(in_use, fact, row=54, claims=(1, 2))
     waiting = advance(in_use, fact, heard()).reservation
-    back = check(
-        waiting, transaction_ended(clean=True), row=33, to=Phase.ACTIVE, told="reactivated", claims=(1, 2)
-    )
+    back = check(waiting, transaction_ended(clean=True), row=33, to=Phase.ACTIVE, told="reactivated", claims=(1, 2))
     check(back, accepted(REPLACE), row=49, to=Phase.ACTIVE, told="replaced", claims=(2,))
 
 
@@ -316,9 +312,7 @@ def test_row_23_any_other_end_of_the_ask_applies_it(match, fact, report):
     """The replacement did not come true: the report counts."""
     before = replacing() if match is None else advance(replacing(), named(match), heard()).reservation
     held = advance(before, report, heard()).reservation
-    to, told = (
-        (Phase.EXPIRED_CLOSED, "expired") if report == expired() else (Phase.REMOVED_CLOSED, "removed")
-    )
+    to, told = (Phase.EXPIRED_CLOSED, "expired") if report == expired() else (Phase.REMOVED_CLOSED, "removed")
     check(held, fact, row=23, to=to, told=told)
 
 

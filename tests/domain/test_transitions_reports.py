@@ -152,7 +152,10 @@ def test_row_43_the_sweep_takes_the_claim_of_an_unproven_use():
     check(after, SWEEP, row=43, noted=False)
     check(after, transaction_ended(clean=True), row=33, to=Phase.EXPIRED_OPEN, told="expired")
     # A use after an end goes back to that end.
-    late = used(keeps_claim=False, came_from=advance(ended(Phase.REMOVED_OPEN), named(f.Match.NONE), heard()).reservation.came_from)
+    late = used(
+        keeps_claim=False,
+        came_from=advance(ended(Phase.REMOVED_OPEN), named(f.Match.NONE), heard()).reservation.came_from,
+    )
     check(late, SWEEP, row=43, noted=False)
 
 

@@ -52,9 +52,7 @@ def test_row_1_without_an_evse_nothing_is_claimed():
 @pytest.mark.row(2)
 def test_row_2_what_never_left_fails():
     """Nothing reached the station: Failed, closed."""
-    after = check(
-        pending(), never_left(FIRST), row=2, to=Phase.FAILED_CLOSED, told="failed", cause="station-offline"
-    )
+    after = check(pending(), never_left(FIRST), row=2, to=Phase.FAILED_CLOSED, told="failed", cause="station-offline")
     assert after.confirmed
     assert after.reserves_sent == 0
 

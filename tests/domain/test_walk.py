@@ -52,7 +52,19 @@ ELSEWHERE = {
     57: "no fact speaks of a connector's status",
     58: "what fits no row",
 }
-TOLD = set("accepted refused unconfirmed used reactivated expired canceled removed failed replaced due".split())
+TOLD = {
+    "accepted",
+    "refused",
+    "unconfirmed",
+    "used",
+    "reactivated",
+    "expired",
+    "canceled",
+    "removed",
+    "failed",
+    "replaced",
+    "due",
+}
 MATCHES = tuple(f.Match)
 CLOSED = [phase for phase in Phase if in_phase(phase).confirmed]
 
@@ -96,7 +108,11 @@ def lives(phase: Phase) -> Iterator[Reservation]:
         yield from (replacing, asking(replacing, ASKS[AskKind.REPLACE]))
         yield replace(asking(replacing, ASKS[AskKind.REPLACE]), held_report=State.EXPIRED)
     if phase is Phase.ACTIVE:
-        yield from (replace(plain, was_replaced=True), replace(plain, follow=Due.UNDO), replace(plain, follow=Due.RENEW))
+        yield from (
+            replace(plain, was_replaced=True),
+            replace(plain, follow=Due.UNDO),
+            replace(plain, follow=Due.RENEW),
+        )
     if phase is Phase.USED_UNPROVEN:
         yield from (replace(plain, keeps_claim=False), replace(plain, cause="unproven", keeps_claim=False))
         yield replace(plain, keeps_claim=False, came_from=End(State.REMOVED, "unknown-at-station"))

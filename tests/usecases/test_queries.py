@@ -10,7 +10,7 @@ from evhold.domain.station import Presence, Station
 from evhold.domain.transitions import created
 from evhold.domain.values import Heard
 from evhold.usecases import queries
-from evhold.usecases.ports import ReservationFilter
+from evhold.usecases.stores import ReservationFilter
 
 
 @pytest.fixture

@@ -20,6 +20,8 @@ class DomainError(Exception):
 
 @dataclass(eq=False)
 class StationUnknown(DomainError):
+    """Nobody provisioned this station."""
+
     station_id: str
 
     def __str__(self) -> str:
@@ -28,6 +30,8 @@ class StationUnknown(DomainError):
 
 @dataclass(eq=False)
 class ReservationUnknown(DomainError):
+    """No reservation has this id, or it is not for the asker to see."""
+
     reservation_id: int
 
     def __str__(self) -> str:
@@ -36,6 +40,8 @@ class ReservationUnknown(DomainError):
 
 @dataclass(eq=False)
 class TokenUnknown(DomainError):
+    """Nobody registered this IdToken."""
+
     id_token: IdToken
 
     def __str__(self) -> str:
@@ -44,6 +50,8 @@ class TokenUnknown(DomainError):
 
 @dataclass(eq=False)
 class KeyUnknown(DomainError):
+    """No API key has this id."""
+
     key_id: int
 
     def __str__(self) -> str:
@@ -52,6 +60,8 @@ class KeyUnknown(DomainError):
 
 @dataclass(eq=False)
 class ReservationEnded(DomainError):
+    """It ended; nothing was sent (row 21)."""
+
     reservation_id: ReservationId
     state: str
 
@@ -61,6 +71,8 @@ class ReservationEnded(DomainError):
 
 @dataclass(eq=False)
 class OrderInProgress(DomainError):
+    """Another ask or a wish to cancel is open, or its outcome is unknown (row 48)."""
+
     reservation_id: ReservationId
 
     def __str__(self) -> str:
@@ -69,6 +81,8 @@ class OrderInProgress(DomainError):
 
 @dataclass(eq=False)
 class EvseAlreadyReserved(DomainError):
+    """The claims table refused a second live reservation of the EVSE."""
+
     station_id: StationId
     evse_id: EvseId
 
@@ -78,6 +92,8 @@ class EvseAlreadyReserved(DomainError):
 
 @dataclass(eq=False)
 class VersionConflict(DomainError):
+    """``If-Match`` named another version than the stored one."""
+
     reservation_id: ReservationId
     version: int
 
@@ -87,6 +103,8 @@ class VersionConflict(DomainError):
 
 @dataclass(eq=False)
 class ReservationsNotSupported(DomainError):
+    """A ReservationCtrlr variable is known to be false; ``variable`` names it."""
+
     variable: str
 
     def __str__(self) -> str:
@@ -95,6 +113,8 @@ class ReservationsNotSupported(DomainError):
 
 @dataclass(eq=False)
 class UnspecifiedEvseNotSupported(DomainError):
+    """ReservationCtrlr.NonEvseSpecific is known to be false (H01.FR.19)."""
+
     variable: str
 
     def __str__(self) -> str:
@@ -103,6 +123,8 @@ class UnspecifiedEvseNotSupported(DomainError):
 
 @dataclass(eq=False)
 class TokenNotAccepted(DomainError):
+    """The IdToken is blocked, expired, invalid, or unknown where unknown ones are refused."""
+
     token_status: str
 
     def __str__(self) -> str:
@@ -133,6 +155,8 @@ class StationBusy(DomainError):
 
 @dataclass(eq=False)
 class ReservationsAffected(DomainError):
+    """An Inoperative would end these live reservations (beyond-the-guide 2.19)."""
+
     reservation_ids: list[ReservationId]
 
     def __str__(self) -> str:
@@ -162,11 +186,15 @@ class InvalidOrder(DomainError):
 
 @dataclass(eq=False)
 class IdempotencyKeyReused(DomainError):
+    """An Idempotency-Key came again with another body."""
+
     def __str__(self) -> str:
         return "this Idempotency-Key was used with another body"
 
 
 @dataclass(eq=False)
 class RequestInProgress(DomainError):
+    """The first request under this Idempotency-Key has no outcome yet."""
+
     def __str__(self) -> str:
         return "the first request with this Idempotency-Key is still running"

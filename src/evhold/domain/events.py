@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from evhold.domain.reservation import Reservation
 from evhold.domain.values import ConnectorId, EvseId, ReservationId, StationId
@@ -61,16 +62,17 @@ class RegistryChanged:
 Event = ReservationChanged | ConnectorChanged | StationPresence | OrderDue | RegistryChanged
 
 
+_NAMES: Final[dict[type[Event], str]] = {
+    ConnectorChanged: "connector.status",
+    OrderDue: "_order.due",
+    RegistryChanged: "_registry.changed",
+}
+
+
 def name_of(event: Event) -> str:
     """The event's outward name; those that begin with ``_`` are never told outside."""
-    match event:
-        case ReservationChanged(name=name):
-            return name
-        case ConnectorChanged():
-            return "connector.status"
-        case StationPresence(online=online):
-            return "station.online" if online else "station.offline"
-        case OrderDue():
-            return "_order.due"
-        case RegistryChanged():
-            return "_registry.changed"
+    if isinstance(event, ReservationChanged):
+        return event.name
+    if isinstance(event, StationPresence):
+        return "station.online" if event.online else "station.offline"
+    return _NAMES[type(event)]

@@ -94,14 +94,15 @@ def fold(known: Transaction | None, event: Event, *, token_accepted: bool) -> Tr
 def _times(transaction: Transaction, event: Event) -> Transaction:
     started = event.stamp if transaction.started_at is None else min(transaction.started_at, event.stamp)
     is_last = transaction.last_stamp is None or event.stamp >= transaction.last_stamp
-    energy = event.energy_wh if event.energy_wh is not None and is_last else transaction.energy_wh
+    # A transaction's register only grows, and the event with its last value need not be the last to come.
+    energy = max((one for one in (transaction.energy_wh, event.energy_wh) if one is not None), default=None)
     ended = event.stamp if event.type == "Ended" else transaction.ended_at
     return replace(
         transaction,
         started_at=started,
         ended_at=ended,
         last_stamp=event.stamp if is_last else transaction.last_stamp,
-        energy_wh=energy if energy is not None else event.energy_wh,
+        energy_wh=energy,
         stopped_reason=event.stopped_reason or transaction.stopped_reason,
     )
 

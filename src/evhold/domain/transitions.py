@@ -55,6 +55,7 @@ CANCELABLE: Final = (P.UNCONFIRMED, P.ACTIVE, P.USED_UNPROVEN)
 OPEN_ENDS: Final = (P.EXPIRED_OPEN, P.REMOVED_OPEN, P.FAILED_OPEN, P.CANCELED_OPEN)
 CLOSED_BUT_USED: Final = (P.EXPIRED_CLOSED, P.REMOVED_CLOSED, P.CANCELED_CLOSED, P.REFUSED, P.FAILED_CLOSED)
 ENDS_BUT_USED: Final = OPEN_ENDS + CLOSED_BUT_USED
+CLEANABLE: Final = (*ENDS_BUT_USED, P.USED_PROVEN)
 REPORTS: Final = (ReportedExpired, ReportedRemoved)
 
 
@@ -129,7 +130,9 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     _row(18, CANCELABLE, Errored, do.cannot_cancel, to=CANCELABLE, asks=CANCEL, guard=when.action_unknown),
     _row(17, CANCELABLE, (Errored, Silent, NeverLeft), do.ask_again, to=CANCELABLE, asks=CANCEL, guard=when.no_repeat_set),
     _row(17, CANCELABLE, Errored, do.nothing, to=CANCELABLE, asks=CANCEL),
-    _row(15, (*ENDS_BUT_USED, P.USED_PROVEN), (Silent, NeverLeft), do.ask_again, to=(*ENDS_BUT_USED, P.USED_PROVEN), asks=CLEAN_UP, quiet=True),
+    _row(15, CLEANABLE, Errored, do.nothing, to=CLEANABLE, asks=CLEAN_UP, guard=when.action_unknown),
+    _row(15, CLEANABLE, Errored, do.ask_again, to=CLEANABLE, asks=CLEAN_UP, guard=when.no_repeat_set),
+    _row(15, CLEANABLE, (Silent, NeverLeft), do.ask_again, to=CLEANABLE, asks=CLEAN_UP, quiet=True),
     # The driver's wish
     _row(19, (P.PENDING,), CancelOrdered, do.wish, to=(P.PENDING,)),
     _row(20, CANCELABLE, CancelOrdered, do.wish, to=CANCELABLE),

@@ -15,7 +15,8 @@ from evhold.domain.events import RegistryChanged, StationPresence
 from evhold.domain.station import Registration, Station
 from evhold.domain.transaction import Transaction
 from evhold.domain.values import StationId, TransactionId
-from evhold.usecases.ports import Clock, Connected, Rules, Storage, Tx
+from evhold.usecases.ports import Clock, Connected, Rules, Storage
+from evhold.usecases.stores import Tx
 
 #: When a station whose boot was not Accepted should ask again.
 BOOT_AGAIN_AFTER: Final = timedelta(seconds=60)

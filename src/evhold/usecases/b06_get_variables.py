@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from evhold.domain.station import Station
 from evhold.domain.values import StationId
 from evhold.domain.variables import CAPABILITY_VARIABLES, Variable, with_variables
-from evhold.usecases.ports import CallFailed, NeverSent, NoAnswer, Storage, Tx, Variables
+from evhold.usecases.ports import CallFailed, NeverSent, NoAnswer, Storage, Variables
+from evhold.usecases.stores import Tx
 
 
 async def learn(station_id: StationId, results: Iterable[Variable], *, storage: Storage) -> Station:

@@ -7,7 +7,8 @@ from evhold.domain.connector import Connector
 from evhold.domain.station import Station
 from evhold.domain.values import ConnectorId, EvseId
 from evhold.domain.variables import ReportRow, Variable, with_variables
-from evhold.usecases.ports import Connected, Storage, Tx
+from evhold.usecases.ports import Connected, Storage
+from evhold.usecases.stores import Tx
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,8 @@ from evhold.domain.station import Station
 from evhold.domain.transaction import Event, Transaction, fold
 from evhold.domain.transitions import Step
 from evhold.domain.values import Heard
-from evhold.usecases.ports import Connected, Recorder, Rules, Storage, Tx
+from evhold.usecases.ports import Connected, Recorder, Rules, Storage
+from evhold.usecases.stores import Tx
 
 #: How many transactions a connection remembers; any other is read again.
 REMEMBERED: Final = 64

@@ -5,7 +5,8 @@ from typing import Final
 
 from evhold.domain.reservation import State
 from evhold.domain.values import ReservationId
-from evhold.usecases.ports import Connected, Tx
+from evhold.usecases.ports import Connected
+from evhold.usecases.stores import Tx
 
 AVAILABLE: Final = "Available"
 

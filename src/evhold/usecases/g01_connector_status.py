@@ -11,7 +11,8 @@ from evhold.domain import clock_offset
 from evhold.domain.connector import Connector, is_news
 from evhold.domain.events import ConnectorChanged
 from evhold.domain.values import ConnectorId, EvseId, StationId
-from evhold.usecases.ports import Connected, Recorder, Storage, Tx
+from evhold.usecases.ports import Connected, Recorder, Storage
+from evhold.usecases.stores import Tx
 
 
 def report(

@@ -25,18 +25,9 @@ from evhold.domain.reservation import LIVE, Phase, Reservation, State
 from evhold.domain.station import Capabilities, Presence
 from evhold.domain.transitions import created
 from evhold.domain.values import Ask, AskKind, By, EvseId, Heard, IdToken, StationId, Terms
-from evhold.usecases.ports import (
-    Clock,
-    IdempotentRequest,
-    Ids,
-    Remembered,
-    ReserveAnswer,
-    Rules,
-    StationCommands,
-    Storage,
-    Tx,
-)
+from evhold.usecases.ports import Clock, Ids, ReserveAnswer, Rules, StationCommands, Storage
 from evhold.usecases.settle import check_version, heard_answer, settle
+from evhold.usecases.stores import IdempotentRequest, Remembered, Tx
 
 T = TypeVar("T")
 

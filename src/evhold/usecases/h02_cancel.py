@@ -7,8 +7,9 @@ from evhold.domain.facts import CancelOrdered, Errored, NeverLeft
 from evhold.domain.reservation import Phase, Reservation, State, with_ask
 from evhold.domain.transitions import asked
 from evhold.domain.values import Ask, AskKind, By, Heard
-from evhold.usecases.ports import Clock, Ids, StationCommands, Storage, Tx
+from evhold.usecases.ports import Clock, Ids, StationCommands, Storage
 from evhold.usecases.settle import check_version, heard_answer, settle
+from evhold.usecases.stores import Tx
 
 CANCELABLE = frozenset({Phase.PENDING, Phase.UNCONFIRMED, Phase.ACTIVE, Phase.USED_UNPROVEN})
 

@@ -8,8 +8,8 @@ from evhold.domain.station import Station
 from evhold.domain.transaction import Event, Transaction
 from evhold.domain.transitions import Step
 from evhold.domain.values import Heard, IdToken, ReservationId, StationId, Terms
-from evhold.usecases.ports import Tx
 from evhold.usecases.settle import settle
+from evhold.usecases.stores import Tx
 
 NO_AUTHORIZATION = "NoAuthorization"
 

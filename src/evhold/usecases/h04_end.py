@@ -5,8 +5,9 @@ from typing import Final, Literal
 
 from evhold.domain.facts import ReportedExpired, ReportedRemoved, SweepDue
 from evhold.domain.values import By, Heard, StationId
-from evhold.usecases.ports import Clock, Orders, Rules, Storage, Timer, Tx
+from evhold.usecases.ports import Clock, Orders, Rules, Storage, Timer
 from evhold.usecases.settle import settle
+from evhold.usecases.stores import Tx
 
 BATCH: Final = 200
 AT_LEAST_EVERY: Final = timedelta(seconds=60)

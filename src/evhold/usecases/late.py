@@ -7,8 +7,9 @@ from typing import Final
 from evhold.domain.facts import Errored, Fact, Refused, Silent
 from evhold.domain.reservation import Reservation
 from evhold.domain.values import Ask, AskKind, By, Frame, Heard, StationId
-from evhold.usecases.ports import Clock, Storage, Tx
+from evhold.usecases.ports import Clock, Storage
 from evhold.usecases.settle import settle
+from evhold.usecases.stores import Tx
 
 RESERVED: Final = "Reserved"
 

@@ -17,8 +17,8 @@ from evhold.usecases.ports import (
     RawPayloads,
     StationCommands,
     Storage,
-    Tx,
 )
+from evhold.usecases.stores import Tx
 
 RESERVATION_ACTIONS: Final = frozenset({"ReserveNow", "CancelReservation"})
 VARIABLE_ACTIONS: Final = frozenset({"GetVariables", "SetVariables"})

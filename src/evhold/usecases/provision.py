@@ -13,7 +13,8 @@ from evhold.domain.errors import InvalidOrder, KeyUnknown, StationUnknown
 from evhold.domain.events import RegistryChanged
 from evhold.domain.station import Credentials, Location, Registration, Station
 from evhold.domain.values import IdToken, StationId
-from evhold.usecases.ports import Clock, Ids, Storage, Tx
+from evhold.usecases.ports import Clock, Ids, Storage
+from evhold.usecases.stores import Tx
 
 T = TypeVar("T")
 

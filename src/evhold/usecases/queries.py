@@ -10,7 +10,8 @@ from evhold.domain.errors import ReservationUnknown, TokenUnknown
 from evhold.domain.reservation import Reservation, State, Transition
 from evhold.domain.station import Presence, Station
 from evhold.domain.values import IdToken
-from evhold.usecases.ports import ReservationFilter, StationCommands, Storage, Tx
+from evhold.usecases.ports import StationCommands, Storage
+from evhold.usecases.stores import ReservationFilter, Tx
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

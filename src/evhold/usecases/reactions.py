@@ -33,9 +33,9 @@ from evhold.usecases.ports import (
     Storage,
     Stream,
     Timer,
-    Tx,
 )
 from evhold.usecases.settle import heard_answer, settle
+from evhold.usecases.stores import Tx
 
 NO_BOOT_AFTER: Final = timedelta(seconds=5)
 REPORTS_AT_ONCE: Final = 5

@@ -7,7 +7,8 @@ from evhold.domain.facts import Fact, NeverLeft, Silent
 from evhold.domain.reservation import Reservation
 from evhold.domain.transitions import Step, advance
 from evhold.domain.values import By, Frame, Heard, ReservationId
-from evhold.usecases.ports import CancelAnswer, ReserveAnswer, Tx
+from evhold.usecases.ports import CancelAnswer, ReserveAnswer
+from evhold.usecases.stores import Tx
 
 
 def settle(tx: Tx, reservation_id: ReservationId, fact: Fact, heard: Heard) -> Step:

@@ -67,9 +67,7 @@ def _route(operation: Operation) -> HTTPRouteHandler:
         f"{part[:-1]}:str}}" if part[-1:] == "}" and ":" not in part else part for part in operation.path.split("/")
     ]
     # The handler's Response carries its own status; the one named here only must allow a body.
-    route = HTTPRouteHandler(
-        BASE + "/".join(parts), http_method=operation.method, status_code=200, name=operation.name
-    )
+    route = HTTPRouteHandler(BASE + "/".join(parts), http_method=operation.method, status_code=200, name=operation.name)
     return route(handle)
 
 

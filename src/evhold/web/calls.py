@@ -13,20 +13,10 @@ from evhold.domain.values import IdToken, StationId
 from evhold.usecases.h01_reserve import Placed, Proposed, Replaced, ReplaceOrder, ReserveOrder
 from evhold.usecases.h02_cancel import Canceled, CancelOrder, Wished
 from evhold.usecases.operator_call import RawCall
-from evhold.usecases.ports import (
-    CallAnswer,
-    CallFailed,
-    Clock,
-    IdempotentRequest,
-    NeverSent,
-    NoAnswer,
-    Orders,
-    Remembered,
-    ReservationFilter,
-    Told,
-)
+from evhold.usecases.ports import CallAnswer, CallFailed, Clock, NeverSent, NoAnswer, Orders, Told
 from evhold.usecases.provision import KeyMade, KeyOrder, PutStation, StationPut, TokenOrder
 from evhold.usecases.queries import StationView
+from evhold.usecases.stores import IdempotentRequest, Remembered, ReservationFilter
 
 
 class Remember(Protocol):

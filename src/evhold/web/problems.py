@@ -69,6 +69,7 @@ RETRY_AFTER_S: Final = {
     "too-many-streams": "30",
 }
 MEDIA_TYPE: Final = "application/problem+json"
+_ITEM: Final = re.compile(r"\[[^\]]*\]")
 _AT: Final = re.compile(r" - at `(?:key in )?\$\.?(.*?)`$")
 _NAMED: Final = re.compile(r"(?:required|unknown) field `([^`]*)`")
 
@@ -110,13 +111,13 @@ def invalid(*errors: tuple[str, str]) -> Problem:
     return Problem("invalid-request", detail, {"errors": listed})
 
 
-def unreadable(error: msgspec.MsgspecError | UnicodeDecodeError, *, whole: str = "body") -> Problem:
-    """The text does not fit the type; ``whole`` is named when the culprit is no single field."""
+def unreadable(error: Exception, *, whole: str = "body") -> Problem:
+    """The text does not fit the type, as msgspec found; ``whole`` is named when the culprit is no single field."""
     text = str(error)
     at, named = _AT.search(text), _NAMED.search(text)
     message = _AT.sub("", text)
     path = [part for part in (at.group(1) if at else "", named.group(1) if named else "") if part and part != "..."]
-    return invalid((".".join(path) or whole, message))
+    return invalid((_ITEM.sub("", ".".join(path)) or whole, message))
 
 
 def of_domain(error: domain.DomainError) -> Problem:

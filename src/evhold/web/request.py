@@ -76,9 +76,7 @@ async def body_of(request: Req, kind: type[S]) -> S:
     try:
         return msgspec.json.decode(await request.body(), type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise (
-            unreadable(error) if not isinstance(error, RecursionError) else invalid(("body", "nested too deep"))
-        ) from None
+        raise unreadable(error) from None
 
 
 def query_of(request: Req, kind: type[S]) -> S:

@@ -13,7 +13,7 @@ from evhold.domain.reservation import Phase, Reservation, State
 from evhold.domain.values import EvseId, StationId
 from evhold.usecases.h01_reserve import UNCHANGED, Placed, Replaced, ReplaceOrder, ReserveOrder, TermsPatch
 from evhold.usecases.h02_cancel import Canceled, CancelOrder
-from evhold.usecases.ports import IdempotentRequest, Remembered, ReservationFilter
+from evhold.usecases.stores import IdempotentRequest, Remembered, ReservationFilter
 from evhold.web.calls import ReservationCalls
 from evhold.web.dto import ReservationCreate, ReservationPatch, ReservationQuery
 from evhold.web.problems import MEDIA_TYPE, Problem, invalid

@@ -1,6 +1,7 @@
 """SQLite engines with the settings that keep what was acknowledged: WAL, synchronous FULL, one BEGIN of our own."""
 
 import sqlite3
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -54,10 +55,26 @@ def is_memory(url: URL) -> bool:
     return url.database in (None, "", ":memory:")
 
 
-def open_engine(url: URL, *, read_only: bool = False) -> Engine:
-    """An engine whose transactions begin as we say: IMMEDIATE for the writer, so that none has to be upgraded half-way."""
-    memory: dict[str, Any] = {"poolclass": StaticPool} if is_memory(url) else {}
-    engine = create_engine(url, connect_args={"check_same_thread": False}, **memory)
+def file_of(url: URL) -> Path | None:
+    """The database's file; None for one in memory."""
+    return None if is_memory(url) else Path(url.database or "").resolve()
+
+
+def open_engine(url: URL, *, read_only: bool = False, make: bool = False) -> Engine:
+    """An engine whose transactions begin as we say: IMMEDIATE for the writer, so that none has to be upgraded half-way.
+
+    Args:
+        url: Of a SQLite database.
+        read_only: Writing fails, and transactions begin without a lock.
+        make: Whether a file that is not there is made. A lost one must not come back empty while we run.
+    """
+    more: dict[str, Any] = {"connect_args": {"check_same_thread": False}}
+    if (path := file_of(url)) is None:
+        more["poolclass"] = StaticPool
+    elif not make:
+        uri = f"{path.as_uri()}?mode=rw"
+        more = {"creator": lambda: sqlite3.connect(uri, uri=True, check_same_thread=False)}
+    engine = create_engine(url, **more)
     begin = "BEGIN" if read_only else "BEGIN IMMEDIATE"
 
     @event.listens_for(engine, "connect")

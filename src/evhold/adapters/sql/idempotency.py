@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, inser
 from evhold.adapters.sql.tables import idempotency
 from evhold.domain.errors import IdempotencyKeyReused, RequestInProgress
 from evhold.domain.values import ReservationId
-from evhold.usecases.ports import IdempotentRequest, Remembered
+from evhold.usecases.stores import IdempotentRequest, Remembered
 
 KEPT: Final = timedelta(hours=24)
 

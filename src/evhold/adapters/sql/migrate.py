@@ -20,7 +20,7 @@ def migrate(url: str) -> None:
     Raises:
         DatabaseNotSupported: Not a SQLite URL.
     """
-    engine = open_engine(read_url(url))
+    engine = open_engine(read_url(url), make=True)
     try:
         migrate_engine(engine)
     finally:

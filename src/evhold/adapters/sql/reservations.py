@@ -16,7 +16,7 @@ from evhold.domain.errors import EvseAlreadyReserved, ReservationUnknown, Statio
 from evhold.domain.reservation import Reservation, State, Transition
 from evhold.domain.transitions import Step
 from evhold.domain.values import MAX_RESERVATION_ID, Ask, EvseId, IdToken, ReservationId, StationId, TransactionId
-from evhold.usecases.ports import ReservationFilter
+from evhold.usecases.stores import ReservationFilter
 
 SEQUENCE: Final = "reservation_id"
 

@@ -16,7 +16,8 @@ from evhold.adapters.sql.reservations import start_sequence
 from evhold.adapters.sql.tx import SqlTx
 from evhold.adapters.sql.writer import Writer
 from evhold.domain.values import FIRST_RESERVATION_ID_BELOW
-from evhold.usecases.ports import Clock, StorageAway, Tx
+from evhold.usecases.ports import Clock, StorageAway
+from evhold.usecases.stores import Tx
 
 T = TypeVar("T")
 
@@ -27,8 +28,11 @@ class SqlStorage:
     """Transactions and snapshots. Made by ``open_storage``; use it on one loop, and close it there."""
 
     def __init__(self, writer_engine: Engine, *, reader_engine: Engine | None, now: Callable[[], datetime]) -> None:
-        self._writer = Writer(writer_engine, now=now, keeps_connection=reader_engine is None)
+        self._writer = Writer(writer_engine, now=now)
         self._reader_engine = reader_engine
+        if reader_engine is not None:
+            # A file that was lost and put back is another one: readers must not go on in the old one.
+            self._writer.on_lost = reader_engine.dispose
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="evhold-reader")
         self._now = now
         self.dialect: Dialect = writer_engine.dialect
@@ -90,14 +94,17 @@ def open_storage(url: str, *, clock: Clock, draw: Callable[[int], int] = secrets
         StorageAway: It can't be opened.
     """
     where = read_url(url)
-    engine = open_engine(where)
+    engine = open_engine(where, make=True)
     try:
         migrate_engine(engine)
         with engine.begin() as connection:
             start_sequence(connection, first=1 + draw(FIRST_RESERVATION_ID_BELOW - 1))
     except Exception as error:
+        engine.dispose()
         if is_away(error):
             raise StorageAway(str(error)) from error
         raise
-    reader = None if is_memory(where) else open_engine(where, read_only=True)
-    return SqlStorage(engine, reader_engine=reader, now=clock.now)
+    if is_memory(where):
+        return SqlStorage(engine, reader_engine=None, now=clock.now)
+    engine.dispose()
+    return SqlStorage(open_engine(where), reader_engine=open_engine(where, read_only=True), now=clock.now)

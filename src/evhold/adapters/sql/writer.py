@@ -1,6 +1,7 @@
 """The one thread that writes: what is queued together shares a commit, each in a savepoint of its own."""
 
 import asyncio
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -9,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from evhold.adapters.sql.engine import is_away, plain
+from evhold.adapters.sql.engine import file_of, is_away, plain
 from evhold.adapters.sql.tx import SqlTx
 from evhold.usecases.ports import StorageAway
 
@@ -45,18 +46,20 @@ class Writer:
     Args:
         engine: Whose transactions begin IMMEDIATE. It belongs to the thread from now on.
         now: Our clock.
-        keeps_connection: The database lives in its connection, which is therefore never given up.
     """
 
-    def __init__(self, engine: Engine, *, now: Callable[[], datetime], keeps_connection: bool = False) -> None:
+    def __init__(self, engine: Engine, *, now: Callable[[], datetime]) -> None:
         self._engine = engine
         self._now = now
-        self._keeps_connection = keeps_connection
+        self._file = file_of(engine.url)
+        self._opened: os.stat_result | None = None
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._connection: Connection | None = None
         self._closed = False
         #: Called on the loop after a commit that told events.
         self.on_told: list[Callable[[], None]] = []
+        #: Called on the thread when the connection was given up because the database was away.
+        self.on_lost: Callable[[], None] | None = None
         self._thread = threading.Thread(target=self._run, name="evhold-writer", daemon=True)
         self._thread.start()
 
@@ -104,18 +107,33 @@ class Writer:
 
     def _commit(self, batch: list[_Job]) -> None:
         try:
-            if self._connection is None:
-                self._connection = self._engine.connect()
-            with self._connection.begin():
+            connection = self._connected()
+            with connection.begin():
                 for job in batch:
-                    self._run_one(self._connection, job)
+                    self._run_one(connection, job)
         except Exception as error:  # noqa: BLE001  # the top of this thread: every waiter is told, and the thread goes on
-            if not self._keeps_connection:
+            # A database in memory lives in its connection, which is therefore never given up.
+            if self._file is not None:
                 self._drop()
+                if self.on_lost is not None:
+                    self.on_lost()
             for job in batch:
                 job.error = StorageAway(str(error))
                 job.error.__cause__ = error
                 job.told = False
+
+    def _connected(self) -> Connection:
+        """The connection to the file that has the database's name now: SQLite itself would write on into a deleted one."""
+        if (
+            self._file is not None
+            and self._opened is not None
+            and not os.path.samestat(self._opened, self._file.stat())
+        ):
+            self._drop()
+        if self._connection is None:
+            self._connection = self._engine.connect()
+            self._opened = None if self._file is None else self._file.stat()
+        return self._connection
 
     def _run_one(self, connection: Connection, job: _Job) -> None:
         """Ends in the savepoint released, or rolled back with the job's own error; raises when the database is away."""
@@ -151,7 +169,7 @@ class Writer:
 
     def _drop(self) -> None:
         """The connection is given up; the next batch opens another one."""
-        connection, self._connection = self._connection, None
+        connection, self._connection, self._opened = self._connection, None, None
         if connection is not None:
             connection.invalidate()
             connection.close()

@@ -1,0 +1,110 @@
+"""A charging station of the load: one socket, one CALL of its own in flight, every CALL of the server answered at once."""
+
+import asyncio
+import time
+from typing import Final
+
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
+
+from bench.load import frames
+from bench.load.answers import answer
+from bench.load.clocking import Clocking
+
+ANSWER_TIMEOUT_S: Final = 30.0
+_HEADERS: Final = {"Sec-WebSocket-Protocol": "ocpp2.0.1"}
+
+
+class StationFailed(RuntimeError):
+    """A station was refused, left without an answer, or sent away."""
+
+
+class Station(WSListener):
+    """A station; ``last_asked`` is when the server last sent a CALL to any of them (`perf_counter_ns`)."""
+
+    last_asked = 0
+
+    def __init__(self, station_id: str) -> None:
+        self.station_id = station_id
+        self._transport: WSTransport | None = None
+        self._number = 0
+        self._begun = 0
+        self._make: frames.Frames = frames.heartbeat
+        self._clocking: Clocking | None = None
+        self._answered: asyncio.Future[bytes] | None = None
+
+    async def connect(self, url: str) -> None:
+        """The station is booted, and its connector reported.
+
+        Raises:
+            StationFailed: It was refused, or not answered.
+        """
+        await ws_connect(lambda: self, f"{url}/{self.station_id}", extra_headers=_HEADERS, read_buffer_init_size=2048)
+        booted = await self._ask(frames.boot())
+        if b'"Accepted"' not in booted:
+            raise StationFailed(f"{self.station_id}: BootNotification was answered {booted.decode()}")
+        await self._ask(self._next(frames.status_notification))
+
+    def run(self, make: frames.Frames, *, clocking: Clocking) -> None:
+        """Sends its messages one after the other, until the clocking says stop."""
+        self._make, self._clocking = make, clocking
+        self._send(time.perf_counter_ns())
+
+    # The socket
+
+    def on_ws_connected(self, transport: WSTransport) -> None:
+        """Called by the socket: the handshake is done."""
+        self._transport = transport
+
+    def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
+        """Called by the socket: an answer, or a CALL of the server."""
+        if frame.msg_type == WSMsgType.TEXT:
+            self._take(frame.get_payload_as_bytes())
+        elif frame.msg_type == WSMsgType.CLOSE:
+            transport.disconnect()
+
+    def on_ws_disconnected(self, transport: WSTransport) -> None:
+        """Called by the socket: it is gone."""
+        self._transport = None
+        self._fail(f"{self.station_id} was disconnected")
+
+    def _take(self, payload: bytes) -> None:
+        kind = payload[1:2]
+        if kind == b"2":
+            Station.last_asked = time.perf_counter_ns()
+            self._write(answer(payload))
+        elif kind != b"3":
+            self._fail(f"{self.station_id} was answered {payload.decode()}")
+        elif self._clocking is not None:
+            now = self._clocking.clock(self._begun)
+            if now:
+                self._send(now)
+            else:
+                self._clocking = None
+        elif self._answered is not None and not self._answered.done():
+            self._answered.set_result(payload)
+
+    def _send(self, now: int) -> None:
+        self._begun = now
+        self._write(self._next(self._make))
+
+    def _next(self, make: frames.Frames) -> bytes:
+        self._number += 1
+        return make(self._number)
+
+    def _write(self, frame: bytes) -> None:
+        if self._transport is not None:
+            self._transport.send(WSMsgType.TEXT, frame)
+
+    async def _ask(self, frame: bytes) -> bytes:
+        self._answered = asyncio.get_running_loop().create_future()
+        self._write(frame)
+        try:
+            return await asyncio.wait_for(self._answered, ANSWER_TIMEOUT_S)
+        except TimeoutError:
+            raise StationFailed(f"{self.station_id} was not answered within {ANSWER_TIMEOUT_S:g} s") from None
+
+    def _fail(self, reason: str) -> None:
+        if self._clocking is not None:
+            self._clocking.fail(reason)
+        if self._answered is not None and not self._answered.done():
+            self._answered.set_exception(StationFailed(reason))

@@ -1,0 +1,131 @@
+"""The server under test: a process of its own on free ports of loopback, its database in a folder that is thrown away."""
+
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import psutil  # type: ignore[import-untyped]  # ships no types
+
+ADMIN_KEY: Final = "evh_bench-key-of-one-run"
+START_TIMEOUT_S: Final = 30.0
+STOP_TIMEOUT_S: Final = 30.0
+_API: Final = re.compile(r"http://[\w.\[\]:]+:\d+")
+_STATIONS: Final = re.compile(r"ws://[\w.\[\]:]+:\d+")
+
+
+class ServerFailed(RuntimeError):
+    """The server did not start or did not stay; the text holds the end of what it printed."""
+
+
+def evhold_command(folder: Path) -> list[str]:
+    """The command line of `evhold serve` with a fresh SQLite file in ``folder``."""
+    return [
+        *(sys.executable, "-m", "evhold", "serve", "--api", "127.0.0.1:0", "--stations", "127.0.0.1:0"),
+        *("--database", f"sqlite:///{folder / 'bench.db'}", "--admin-key", ADMIN_KEY),
+        *("--unknown-stations", "accept", "--unknown-tokens", "accept"),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the server's processes used up so far, and hold now."""
+
+    cpu_s: float
+    rss_bytes: int
+
+
+class Server:
+    """A running server. Its addresses are known from its start on; `stop` ends it.
+
+    Args:
+        command: Prints an `http://` and a `ws://` address when it is ready.
+        folder: Its working directory, where its output is kept too.
+
+    Raises:
+        ServerFailed: It ended, or printed no addresses within 30 s.
+    """
+
+    def __init__(self, command: Sequence[str], *, folder: Path) -> None:
+        self._log = folder / "server.log"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("EVHOLD_")}
+        with self._log.open("wb") as output:
+            self._process = subprocess.Popen(
+                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+        try:
+            self.api, self.stations = self._addresses()
+        except BaseException:
+            self.kill()
+            raise
+
+    def usage(self) -> Usage:
+        """CPU and resident memory of the process and its children.
+
+        Raises:
+            ServerFailed: It ended meanwhile.
+        """
+        try:
+            first = psutil.Process(self._process.pid)
+            family = [first, *first.children(recursive=True)]
+            times = [one.cpu_times() for one in family]
+            rss = sum(one.memory_info().rss for one in family)
+        except psutil.Error as error:
+            raise ServerFailed(f"the server is gone:\n{self._tail()}") from error
+        return Usage(cpu_s=sum(one.user + one.system for one in times), rss_bytes=rss)
+
+    def kill(self) -> None:
+        """The process is gone, whatever it was doing."""
+        self._process.kill()
+        self._process.wait()
+
+    def stop(self) -> None:
+        """The process is gone.
+
+        Raises:
+            ServerFailed: It ended with another exit code than 0, or had to be killed.
+        """
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            code = self._process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise ServerFailed(f"the server did not stop within {STOP_TIMEOUT_S:g} s:\n{self._tail()}") from None
+        if code != 0:
+            raise ServerFailed(f"the server ended with exit code {code}:\n{self._tail()}")
+
+    def _addresses(self) -> tuple[str, str]:
+        end = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < end:
+            ended = self._process.poll() is not None
+            printed = self._log.read_text(errors="replace")
+            api, stations = _API.search(printed), _STATIONS.search(printed)
+            if ended:
+                raise ServerFailed(f"the server did not start (exit code {self._process.returncode}):\n{self._tail()}")
+            if api is not None and stations is not None and _is_ready(api.group()):
+                return api.group(), f"{stations.group()}/ocpp"
+            time.sleep(0.02)
+        raise ServerFailed(f"the server was not ready within {START_TIMEOUT_S:g} s:\n{self._tail()}")
+
+    def _tail(self) -> str:
+        return "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
+
+
+def _is_ready(api: str) -> bool:
+    address = urlsplit(api)
+    connection = http.client.HTTPConnection(address.hostname or "", address.port, timeout=5)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()

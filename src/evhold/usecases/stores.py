@@ -1,0 +1,241 @@
+"""What use cases need of one transaction: the stores, cut by subject, and ``Tx`` that holds them. Protocols only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from evhold.domain.access import ApiKey
+from evhold.domain.authorization import Token
+from evhold.domain.connector import Connector
+from evhold.domain.events import Event
+from evhold.domain.reservation import Reservation, State, Transition
+from evhold.domain.station import Credentials, Station
+from evhold.domain.transaction import Transaction
+from evhold.domain.transitions import Step
+from evhold.domain.values import Ask, EvseId, IdToken, ReservationId, StationId, TransactionId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReservationFilter:
+    """``start`` and ``end`` bound the creation time; ``before`` is the cursor: ids are opaque, newest first."""
+
+    station_id: StationId | None = None
+    states: tuple[State, ...] = ()
+    id_tokens: tuple[IdToken, ...] = ()
+    id_token_text: str | None = None
+    evse_id: EvseId | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+    cursor: int | None = None
+    limit: int = 100
+
+
+class Reservations(Protocol):
+    """Reservations, with their claims, asks, history and events: one Step is stored whole."""
+
+    def next_id(self) -> ReservationId:
+        """One never used before, 1..2^31-1, from one database sequence that starts at a random number."""
+        ...
+
+    def insert(self, step: Step) -> None:
+        """Store a new one with its ask. Raises EvseAlreadyReserved."""
+        ...
+
+    def get(self, reservation_id: int) -> Reservation:
+        """For change (locked where the database locks rows). Raises ReservationUnknown."""
+        ...
+
+    def find(self, reservation_id: int, station_id: StationId) -> Reservation | None:
+        """As ``get``; None where there is none, or it is another station's."""
+        ...
+
+    def save(self, step: Step) -> None:
+        """Row, claims, ask, history row and events of one step. Raises EvseAlreadyReserved (a replacement's EVSE)."""
+        ...
+
+    def find_ask(self, message_id: str) -> tuple[ReservationId, StationId, Ask, bool] | None:
+        """The ask of this message id, and whether it was answered by the station already."""
+        ...
+
+    def at_station(self, station_id: StationId, *, states: Sequence[State]) -> list[Reservation]:
+        """Those in these states, oldest first."""
+        ...
+
+    def due_at(self, station_id: StationId) -> list[Reservation]:
+        """Those with an order to send, also later ones (``retry_at``)."""
+        ...
+
+    def with_open_ask(self, *, station_id: StationId | None = None) -> list[Reservation]: ...
+    def bound_to(self, station_id: StationId, transaction_id: TransactionId) -> Reservation | None: ...
+    def to_sweep(self, *, at: datetime, grace: timedelta, limit: int) -> list[Reservation]:
+        """No ask open, and expiry + grace passed by their station's clock (row 44, and claims of row 43)."""
+        ...
+
+    def next_sweep(self, *, grace: timedelta) -> datetime | None:
+        """When ``to_sweep`` will next find something, by our clock."""
+        ...
+
+    def page(self, wanted: ReservationFilter) -> tuple[list[Reservation], int | None]:
+        """Newest first, and the cursor of the next page."""
+        ...
+
+    def history(self, reservation_id: int) -> list[Transition]: ...
+    def count_by_state(self) -> dict[State, int]: ...
+
+
+class Stations(Protocol):
+    """Charging Stations; ids are found without case and returned as provisioned."""
+
+    def find(self, station_id: str) -> Station | None: ...
+    def get(self, station_id: str) -> Station:
+        """Raises StationUnknown."""
+        ...
+
+    def put(self, station: Station, *, credentials: Credentials | None = None) -> bool:
+        """Insert or update; True if it is new. Credentials None: as they are."""
+        ...
+
+    def remove(self, station_id: StationId) -> None:
+        """Raises StationUnknown. Its reservations and history stay."""
+        ...
+
+    def page(self, *, limit: int | None = None, after: str | None = None) -> list[Station]: ...
+    def credentials(self) -> list[Credentials]: ...
+    def open_epoch(self, station_id: StationId) -> int:
+        """The next connection number of this station, stored."""
+        ...
+
+    def seen(self, at: dict[StationId, datetime]) -> None:
+        """Store ``last_seen`` of many."""
+        ...
+
+
+class Connectors(Protocol):
+    """The connectors of stations, as last reported."""
+
+    def of(self, station_id: StationId) -> list[Connector]:
+        """By EVSE and connector."""
+        ...
+
+    def of_all(self) -> dict[StationId, list[Connector]]: ...
+    def put(self, connector: Connector) -> None:
+        """Insert or update whole, without an event."""
+        ...
+
+
+class Transactions(Protocol):
+    """Transactions, one row each; meter samples are not kept."""
+
+    def find(self, station_id: StationId, transaction_id: TransactionId) -> Transaction | None: ...
+    def put(self, transaction: Transaction) -> None: ...
+    def open_at(self, station_id: StationId) -> list[Transaction]:
+        """Not ended."""
+        ...
+
+    def since(self, station_id: StationId, at: datetime) -> bool:
+        """Whether any TransactionEvent of this station was stored since (our clock)."""
+        ...
+
+
+class Tokens(Protocol):
+    """Registered IdTokens."""
+
+    def find(self, id_token: IdToken) -> Token | None: ...
+    def put(self, token: Token) -> bool:
+        """True if it is new."""
+        ...
+
+    def remove(self, id_token: IdToken) -> None:
+        """Raises TokenUnknown."""
+        ...
+
+    def page(self, *, limit: int | None = None, after: str | None = None) -> list[Token]: ...
+
+
+class Keys(Protocol):
+    """API keys, their secrets hashed."""
+
+    def insert(self, key: ApiKey) -> ApiKey:
+        """Stored with a fresh id (the given one is ignored)."""
+        ...
+
+    def all(self) -> list[ApiKey]: ...
+    def save(self, key: ApiKey) -> None:
+        """Raises KeyUnknown."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdempotentRequest:
+    """A POST under an Idempotency-Key: who, which key, the body's hash."""
+
+    api_key_id: int
+    key: str
+    body_hash: bytes
+
+
+class Idempotency(Protocol):
+    """Idempotency-Key, kept 24 h (design decision 4)."""
+
+    def begin(self, request: IdempotentRequest, *, at: datetime) -> "Remembered | None":
+        """None: it is the first, and is stored now. Raises IdempotencyKeyReused (other body), RequestInProgress."""
+        ...
+
+    def bind(self, request: IdempotentRequest, reservation_id: ReservationId) -> None:
+        """The request made this reservation."""
+        ...
+
+    def finish(self, request: IdempotentRequest, *, status: int, body: bytes) -> None:
+        """Its answer, for repeats."""
+        ...
+
+    def forget(self, request: IdempotentRequest) -> None:
+        """It made nothing (refused before a row was written): a repeat runs anew."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remembered:
+    """The first request's outcome; ``reservation_id`` None: it made none."""
+
+    reservation_id: ReservationId | None
+    status: int
+    body: bytes
+
+
+class Outbox(Protocol):
+    """Events that are told once this transaction is committed."""
+
+    def add(self, event: Event) -> None: ...
+
+
+class Audit(Protocol):
+    """Who did what."""
+
+    def add(self, *, at: datetime, who: str, what: str, station_id: StationId | None, detail: str) -> None:
+        """Who did what; no token in it."""
+        ...
+
+
+class Tx(Protocol):
+    """One transaction's stores."""
+
+    @property
+    def reservations(self) -> Reservations: ...
+    @property
+    def stations(self) -> Stations: ...
+    @property
+    def connectors(self) -> Connectors: ...
+    @property
+    def transactions(self) -> Transactions: ...
+    @property
+    def tokens(self) -> Tokens: ...
+    @property
+    def keys(self) -> Keys: ...
+    @property
+    def idempotency(self) -> Idempotency: ...
+    @property
+    def outbox(self) -> Outbox: ...
+    @property
+    def audit(self) -> Audit: ...

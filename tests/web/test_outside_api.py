@@ -1,0 +1,83 @@
+"""Health, metrics, the reference, the problems, and the page."""
+
+import re
+
+from web_bench import Bench
+
+from evhold.web import dto, health, openapi
+from evhold.web.problems import BY_ERROR, PROBLEMS
+
+
+async def test_health_needs_no_key(bench: Bench) -> None:
+    """/healthz and /readyz are 200; /readyz says why it is not."""
+    assert (await bench.client.get("/healthz")).status_code == 200
+    assert (await bench.client.get("/readyz")).json() == {"status": "ready"}
+
+
+async def test_metrics_are_read_at_the_scrape(bench: Bench) -> None:
+    """Connected stations, calls by action and result, reservations by status."""
+    await bench.reserve()
+    text = (await bench.client.get("/metrics")).text
+    assert "evhold_stations_connected 1.0" in text
+    assert 'evhold_ocpp_calls_total{action="Heartbeat",direction="in",result="ok"} 3.0' in text
+    assert 'evhold_reservations{status="Active"} 1.0' in text
+    assert "evhold_sweep_lag_seconds 0.0" in text
+
+
+async def test_the_reference_is_whole_and_loads_nothing_from_elsewhere(bench: Bench) -> None:
+    """/openapi.json is OpenAPI 3.1, /docs shows every operation, every link of it leads somewhere."""
+    api = (await bench.client.get("/openapi.json")).json()
+    assert api["openapi"] == "3.1.0"
+    page = await bench.client.get("/docs")
+    for methods in api["paths"].values():
+        for operation in methods.values():
+            assert f'id="{operation["operationId"]}"' in page.text
+    assert "http://" not in page.text
+    assert "https://" not in page.text
+    anchors = set(re.findall(r'href="#([^"]+)"', page.text))
+    assert anchors <= set(re.findall(r'id="([^"]+)"', page.text))
+    for link in set(re.findall(r'href="(/[^"]+)"', page.text)):
+        assert (await bench.client.get(link)).status_code == 200, link
+
+
+async def test_the_page_obeys_a_strict_policy(bench: Bench) -> None:
+    """Nothing inline, nothing from elsewhere, every file there."""
+    page = await bench.client.get("/")
+    assert page.headers["Content-Security-Policy"] == health.CSP
+    assert "style=" not in page.text
+    assert not re.search(r"<script(?![^>]*src=)", page.text)
+    for link in re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text):
+        assert (await bench.client.get(link)).status_code == 200
+    for path in ("/static/none.js", "/static/..%2f..%2fapp.py", "/static/%2e%2e"):
+        assert (await bench.client.get(path)).status_code == 404
+
+
+def test_connector_and_token_types_are_those_of_the_specification() -> None:
+    """The API's lists are OCPP 2.0.1's."""
+    from typing import get_args
+
+    from evhold.ocpp.v201 import datatypes
+
+    assert set(get_args(dto.ConnectorKind)) == set(get_args(datatypes.ConnectorEnumType))
+    assert set(get_args(dto.IdTokenKind)) == set(get_args(datatypes.IdTokenEnumType))
+
+
+def test_every_refusal_of_the_domain_has_a_problem() -> None:
+    """No DomainError becomes a fault of ours."""
+    from evhold.domain import errors
+
+    names = {
+        name
+        for name, one in vars(errors).items()
+        if isinstance(one, type) and issubclass(one, errors.DomainError) and one is not errors.DomainError
+    }
+    assert names <= BY_ERROR.keys()
+    assert set(BY_ERROR.values()) <= PROBLEMS.keys()
+
+
+def test_the_examples_of_the_reference_are_valid() -> None:
+    """Each example fits its own struct."""
+    import msgspec
+
+    for name, example in openapi.EXAMPLES.items():
+        msgspec.convert(example, getattr(dto, name))
