@@ -1,6 +1,7 @@
 """`python -m bench`: measures evhold on this machine, prints a table, and keeps the figures as JSON."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="about 20 seconds; the figures are rough")
     parser.add_argument("--only", metavar="NAME", action="append", choices=WORKLOADS, help=", ".join(WORKLOADS))
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     results: list[Result] = []
     failed = False
     try:

@@ -45,13 +45,19 @@ class Flow(msgspec.Struct, tag="flow", frozen=True, kw_only=True):
 
 
 class Memory(msgspec.Struct, tag="memory", frozen=True, kw_only=True):
-    """Resident memory of the server without and with so many stations."""
+    """Resident memory of the server without and with so many stations.
+
+    Attributes:
+        server_ms: The server's CPU time to let one in: handshake, boot, first status, its variables read.
+        connect_ms: Until the last was in, divided by their number.
+    """
 
     name: str
     work: str
     stations: int
     idle_bytes: int
     full_bytes: int
+    server_ms: float
     connect_ms: float
 
     @property

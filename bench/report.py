@@ -60,13 +60,14 @@ def _flows(flows: Sequence[Flow]) -> Table:
 
 
 def _memories(memories: Sequence[Memory]) -> Table:
-    table = _table("work", "memory each", "server before", "server after", "time to connect each")
+    heads = ("memory each", "server before", "server after", "server CPU to connect each", "time to connect each")
+    table = _table("work", *heads)
     for one in memories:
         table.add_row(
             one.work,
             f"{one.bytes_each / 1000:.1f} kB",
             *(f"{value / 1e6:.1f} MB" for value in (one.idle_bytes, one.full_bytes)),
-            f"{one.connect_ms:.1f} ms",
+            *(f"{value:.2f} ms" for value in (one.server_ms, one.connect_ms)),
         )
     return table
 

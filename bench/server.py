@@ -58,8 +58,15 @@ class Server:
         self._log = folder / "server.log"
         environment = {name: value for name, value in os.environ.items() if not name.startswith("EVHOLD_")}
         with self._log.open("wb") as output:
+            # A session of its own: Ctrl-C reaches the bench alone, which then ends the server.
             self._process = subprocess.Popen(
-                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
         try:
             self.api, self.stations = self._addresses()

@@ -42,9 +42,18 @@ from evhold.web import calls as web
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The ports of one node."""
+    """The ports of one node.
+
+    Args:
+        storage: Raises StorageAway at once: for who can be told to come again.
+        patient: Waits a while: for what stations say.
+        enduring: Waits for ever: for the end of an order that was sent.
+        recorder: As ``patient``.
+    """
 
     storage: Storage
+    patient: Storage
+    enduring: Storage
     recorder: Recorder
     stations: StationCommands
     variables: Variables
@@ -63,7 +72,7 @@ def read_capabilities(parts: Parts) -> ReadCapabilities:
 
 def use_cases(parts: Parts, reactions: Reactions) -> v201.UseCases:
     """What a station's CALLs reach; a boot and the end of a report also start reactions."""
-    storage, recorder, clock, rules = parts.storage, parts.recorder, parts.clock, parts.rules
+    storage, recorder, clock, rules = parts.patient, parts.recorder, parts.clock, parts.rules
 
     async def boot(told: b01_boot.Boot, context: Connected, /, *, heard_at: datetime) -> b01_boot.BootAnswer:
         answer = await b01_boot.boot(told, context, heard_at=heard_at, storage=storage, clock=clock, rules=rules)
@@ -91,16 +100,16 @@ def use_cases(parts: Parts, reactions: Reactions) -> v201.UseCases:
 
 def reservation_calls(parts: Parts) -> web.ReservationCalls:
     """H01 and H02, and the read side of reservations."""
-    storage, stations, clock, ids = parts.storage, parts.stations, parts.clock, parts.ids
+    storage, enduring, stations, clock, ids = parts.storage, parts.enduring, parts.stations, parts.clock, parts.ids
     return web.ReservationCalls(
         place=partial(h01_reserve.place, storage=storage, stations=stations, clock=clock, ids=ids, rules=parts.rules),
-        ask=partial(h01_reserve.ask, storage=storage, stations=stations, clock=clock),
+        ask=partial(h01_reserve.ask, storage=enduring, stations=stations, clock=clock),
         remember=partial(h01_reserve.remember, storage=storage),
         forget=partial(h01_reserve.forget, storage=storage),
         propose=partial(h01_reserve.propose, storage=storage, stations=stations, clock=clock, ids=ids),
-        ask_replacement=partial(h01_reserve.ask_replacement, storage=storage, stations=stations, clock=clock),
+        ask_replacement=partial(h01_reserve.ask_replacement, storage=enduring, stations=stations, clock=clock),
         wish=partial(h02_cancel.wish, storage=storage, stations=stations, clock=clock, ids=ids),
-        ask_cancel=partial(h02_cancel.ask_cancel, storage=storage, stations=stations, clock=clock),
+        ask_cancel=partial(h02_cancel.ask_cancel, storage=enduring, stations=stations, clock=clock),
         get=partial(queries.reservation, storage=storage),
         page=partial(queries.reservations_page, storage=storage),
         history=partial(queries.history, storage=storage),

@@ -17,6 +17,7 @@ from evhold.adapters.bus_local import LocalBus
 from evhold.adapters.clock import SystemClock, SystemIds
 from evhold.adapters.orders import TaskOrders
 from evhold.adapters.outbox import OutboxReader
+from evhold.adapters.patience import LONG_S, RETRY_S, PatientRecorder, PatientStorage, StorageHealth
 from evhold.adapters.sql.event_log import EventLog
 from evhold.adapters.sql.migrate import migrate as migrate_database
 from evhold.adapters.sql.recorder import SqlRecorder
@@ -40,7 +41,7 @@ from evhold.ocpp.v201 import routes as v201
 from evhold.ocpp.v201.provisioning import Provisioning
 from evhold.simulator.options import World as SimulatedWorld
 from evhold.usecases import b01_boot, h04_end, late, provision, queries
-from evhold.usecases.ports import CallFailed, CallResult, Rules, StorageAway
+from evhold.usecases.ports import CallFailed, CallResult, Rules, StorageAway, Told
 from evhold.usecases.reactions import Reactions, World
 from evhold.web import calls as web
 from evhold.web.app import build_app
@@ -66,7 +67,7 @@ class Listening:
 class App:
     """One node: storage, stations, API, and the work that runs beside them."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, patience_s: float = LONG_S) -> None:
         self.settings = settings
         self.clock = SystemClock()
         self.ids = SystemIds()
@@ -74,7 +75,7 @@ class App:
         self.rules = _rules(settings)
         self.storage: SqlStorage = open_storage(settings.database, clock=self.clock)
         self.log = EventLog(self.storage)
-        self.credentials = CredentialsCache(lambda: self.storage.read(lambda tx: tx.stations.credentials()))
+        self.credentials = CredentialsCache(lambda: self.enduring.read(lambda tx: tx.stations.credentials()))
         self.registry: SessionRegistry[Session] = SessionRegistry()
         self.calls = LocalCalls(self.registry, clock=self.clock)
         self.commands = v201_reservation.Commands(
@@ -82,9 +83,19 @@ class App:
         )
         self.requests = Provisioning(self.calls, ids=self.ids)
         self.sweeper = h04_end.Sweeper(storage=self.storage, clock=self.clock, orders=self.orders, rules=self.rules)
+        self.health = StorageHealth(
+            self._probe,
+            clock=self.clock,
+            on_long=self._send_stations_away,
+            on_back=self._storage_is_back,
+            long_s=patience_s,
+        )
+        patient, self.enduring = self._patient(patience_s), self._patient(None)
         self.parts = bindings.Parts(
-            storage=self.storage,
-            recorder=SqlRecorder(self.storage, now=self.clock.now),
+            storage=self._patient(0),
+            patient=patient,
+            enduring=self.enduring,
+            recorder=PatientRecorder(SqlRecorder(self.storage, now=self.clock.now), storage=patient),
             stations=self.commands,
             variables=self.requests,
             clock=self.clock,
@@ -121,6 +132,7 @@ class App:
             gatekeeper=Gatekeeper(self.credentials.find, settings.unknown_stations),
             versions={v201.SUBPROTOCOL: v201.version(bindings.use_cases(self.parts, self.reactions))},
             settings=ServerSettings(max_stations=settings.max_stations),
+            is_away=lambda: self.health.is_long,
         )
         api = ApiServer(build_app(self._web_calls(bus), streams=self.streams), streams=self.streams)
         await stations.start(settings.stations.host, settings.stations.port)
@@ -144,6 +156,7 @@ class App:
             await stations.stop()
             await api.stop()
         await self.orders.finish(timeout_s=10)
+        await self.health.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -160,15 +173,20 @@ class App:
         self._tasks.append(asyncio.create_task(self._react(followed), name="reactions"))
         return bus
 
-    async def _react(self, told: AsyncIterator[object]) -> None:
-        async for one in told:
-            event = getattr(one, "event", None)
-            if event is None:
-                await self.credentials.refresh()
+    async def _react(self, told: AsyncIterator[Told | None]) -> None:
+        while True:
+            try:
+                one = await anext(told)
+            except StorageAway:
+                # The follower knows where it was, and goes on from there.
+                await asyncio.sleep(RETRY_S)
                 continue
-            if isinstance(event, RegistryChanged) and event.kind == "station":
+            except StopAsyncIteration:
+                return
+            if one is None or (isinstance(one.event, RegistryChanged) and one.event.kind == "station"):
                 await self.credentials.refresh()
-            self.reactions.on_event(event)
+            if one is not None:
+                self.reactions.on_event(one.event)
 
     async def _keep_house(self) -> None:
         """Once a minute: when stations were last heard, credentials anew, old events away."""
@@ -184,6 +202,21 @@ class App:
     async def _store_heard(self) -> None:
         heard, self._heard = self._heard, {}
         await b01_boot.seen(heard, storage=self.storage)
+
+    # The database goes and comes
+
+    async def _probe(self) -> None:
+        await self.log.move_cursor("probe", to=0)
+
+    def _send_stations_away(self) -> None:
+        if self._servers is not None:
+            self._servers[0].send_away()
+
+    def _storage_is_back(self) -> None:
+        """What could not be sent or ended meanwhile is made up."""
+        self.sweeper.expect(self.clock.now())
+        for session in self.registry:
+            self.reactions.go(session.context.station_id)
 
     # Stations
 
@@ -203,14 +236,14 @@ class App:
         )
 
     async def _on_open(self, context: Context) -> None:
-        await b01_boot.open_connection(context, version=context.version, storage=self.storage, clock=self.clock)
+        await b01_boot.open_connection(context, version=context.version, storage=self.parts.patient, clock=self.clock)
         self.reactions.opened(context)
 
     async def _on_closed(self, context: Context) -> None:
         self.reactions.closed(context)
         heard = self._heard.pop(context.station_id, None) or self.clock.now()
         await b01_boot.close_connection(
-            context, last_heard=heard, replaced=context.replaced, storage=self.storage, clock=self.clock
+            context, last_heard=heard, replaced=context.replaced, storage=self.parts.patient, clock=self.clock
         )
 
     def _on_heard(self, context: Context, at: datetime) -> None:
@@ -226,16 +259,19 @@ class App:
             message_id, answer, at=self.clock.now(), clock_offset=context.clock_offset or timedelta()
         )
         await late.late_answer(
-            context.station_id, message_id, fact_of=fact_of, frames=frames, storage=self.storage, clock=self.clock
+            context.station_id, message_id, fact_of=fact_of, frames=frames, storage=self.enduring, clock=self.clock
         )
 
     def _offset_of(self, station_id: StationId) -> timedelta:
         session = self.registry.find(station_id)
         return (session.context.clock_offset if session is not None else None) or timedelta()
 
+    def _patient(self, limit_s: float | None) -> PatientStorage:
+        return PatientStorage(self.storage, health=self.health, clock=self.clock, limit_s=limit_s)
+
     def _world(self) -> World:
         return World(
-            storage=self.storage,
+            storage=self.enduring,
             stations=self.commands,
             requests=self.requests,
             clock=self.clock,
@@ -258,7 +294,7 @@ class App:
             orders=self.orders,
             clock=self.clock,
             figures=self._figures(),
-            trouble=lambda: self.trouble,
+            trouble=lambda: self.trouble or self.health.trouble,
             version=version_of("evhold"),
         )
 

@@ -102,7 +102,7 @@ async def test_s1_b_the_cable_first_where_power_starts_the_transaction(csms):
 async def test_s3_any_evse_while_others_are_available(csms, cable_first):
     """The connectors were Available all the time; the EVSE that was used is kept."""
     name = f"S3-{cable_first}"
-    async with online(csms, name, tx_start_point="EVConnected") as station:
+    async with online(csms, name, evses=3, tx_start_point="EVConnected") as station:
         body = await reserved(csms, name)
         if cable_first:
             await station.plug_in(2)
@@ -111,7 +111,7 @@ async def test_s3_any_evse_while_others_are_available(csms, cable_first):
             await station.plug_in(2)
         known = await csms.until(body["id"], "Used", proven=True)
         assert (known["evseId"], known["usedEvseId"]) == (None, 2)
-        await csms.until_connectors(name, {(1, 1): FREE, (2, 1): OCCUPIED})
+        await csms.until_connectors(name, {(1, 1): FREE, (2, 1): OCCUPIED, (3, 1): FREE})
         assert RESERVED not in {one["connectorStatus"] for one in said(station, "StatusNotification")}
 
 

@@ -11,6 +11,7 @@ from e2e_stage import (
     id_token,
     journey,
     online,
+    problem,
     register,
     reserved,
     said,
@@ -65,8 +66,11 @@ async def test_a_member_of_another_group_is_refused(csms):
 
 
 async def test_a_token_without_a_group_is_told_none(csms):
-    """A token is not its own group."""
-    await register(csms, "0000A109", group=id_token("0000a109"))
+    """A token is not its own group, whatever its case, and none is made up for it."""
+    own = {"status": "Accepted", "groupIdToken": id_token("0000a109")}
+    answer = await csms.request("PUT", "/tokens/ISO14443/0000A109", json=own)
+    problem(answer, status=400, name="invalid-request")
+    await register(csms, "0000A109")
     async with online(csms, "ALONE") as station:
         await station.present(1, "0000A109")
         assert answered(station, "Authorize") == [{"idTokenInfo": {"status": "Accepted"}}]

@@ -208,9 +208,11 @@ class Player:
         """The server has read, by itself, what the station says of ReservationCtrlr."""
         expected = {name[0].lower() + name[1:]: self._known(name) for name in RESERVATION_CTRLR}
         await self.wire.until_asked("GetVariables")
-        async with asyncio.timeout(PATIENCE_S):
-            while (await self.csms.station(self.station_id))["reservations"] != expected:
-                await asyncio.sleep(0.02)
+
+        async def is_known() -> bool:
+            return bool((await self.csms.station(self.station_id))["reservations"] == expected)
+
+        await eventually(is_known)
 
     def _known(self, name: str) -> bool | None:
         value = self.wire.knows.get(("ReservationCtrlr", name), {}).get("attributeValue")
@@ -224,6 +226,15 @@ class Player:
         """The stored status of each connector, as `1/1`."""
         known = await self.csms.connectors(self.station_id)
         return {f"{evse}/{connector}": status for (evse, connector), status in known.items()}
+
+
+async def eventually(look: Callable[[], Awaitable[bool]]) -> None:
+    """It is so, at the latest after PATIENCE_S."""
+    pause = 0.01
+    async with asyncio.timeout(PATIENCE_S):
+        while not await look():
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.5, 0.2)
 
 
 def same_meaning(recorded: Json, ours: Json) -> None:

@@ -48,6 +48,7 @@ class Wire:
     _asked: dict[str, tuple[str, asyncio.Future[Json]]] = field(default_factory=dict)
     _expected: tuple[str, asyncio.Future[tuple[str, Json]]] | None = None
     _message_ids: set[str] = field(default_factory=set)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def connect(self) -> None:
         """The socket is open."""
@@ -91,7 +92,8 @@ class Wire:
         """The first CALL of this action that nobody expected has come and is answered; return its payload."""
         async with asyncio.timeout(PATIENCE_S):
             while not (found := [payload for name, payload in self.unrecorded if name == action]):
-                await asyncio.sleep(0.005)
+                self._news.clear()
+                await self._news.wait()
         return found[0]
 
     async def _read(self, socket: ClientConnection) -> None:
@@ -128,7 +130,6 @@ class Wire:
             (_, future), self._expected = self._expected, None
             future.set_result((message_id, payload))
             return
-        self.unrecorded.append((action, payload))
         if action == "GetVariables":
             await self.send([CALLRESULT, message_id, self._variables(payload)])
         elif action in self.says:
@@ -136,6 +137,8 @@ class Wire:
         else:
             self.faults.append(f"unexpected: {action} {payload}")
             await self.send([CALLERROR, message_id, "NotImplemented", "", {}])
+        self.unrecorded.append((action, payload))
+        self._news.set()
 
     def _variables(self, payload: Json) -> Json:
         components = {component for component, _ in self.knows}

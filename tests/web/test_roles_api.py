@@ -51,9 +51,7 @@ def test_the_matrix_names_every_operation() -> None:
 @pytest.mark.parametrize("role", Role)
 async def test_each_role_may_call_what_is_its_own(bench: Bench, role: Role) -> None:
     """403 for all else; whatever the rest is answered, it is not 403."""
-    refused = {
-        operation.name for operation in OPERATIONS if await status_of(bench, operation, bench.auth(role)) == 403
-    }
+    refused = {operation.name for operation in OPERATIONS if await status_of(bench, operation, bench.auth(role)) == 403}
     assert refused == MAY[Role.ADMIN] - MAY[role]
 
 

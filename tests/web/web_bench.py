@@ -114,7 +114,9 @@ class Bench:
         token = {"idToken": TOKEN.id_token, "type": TOKEN.type}
         return {"stationId": "CS1", "evseId": 1, "idToken": token, "expiryDateTime": self.expiry()} | changes
 
-    async def reserve(self, role: Role = Role.ADMIN, headers: dict[str, str] | None = None, **changes: object) -> httpx.Response:
+    async def reserve(
+        self, role: Role = Role.ADMIN, headers: dict[str, str] | None = None, **changes: object
+    ) -> httpx.Response:
         """POST /reservations."""
         return await self.client.post(
             "/api/v1/reservations", json=self.terms(**changes), headers=self.auth(role) | (headers or {})

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from multidict import CIMultiDict
@@ -24,6 +24,7 @@ from evhold.gateway.websocket import SocketSettings, StationSocket
 from evhold.ocpp.router import Context, Version
 
 _BUSY = Refusal(503, "too-many-stations", (("Retry-After", "60"),))
+_AWAY = Refusal(503, "storage-away", (("Retry-After", "10"),))
 _STOPPING = Refusal(503, "stopping", (("Retry-After", "10"),))
 
 # What picows has to say about a peer is said here again, with the station's id.
@@ -55,6 +56,7 @@ class StationServer:
         registry: Where they are found.
         gatekeeper: Who may connect.
         versions: By subprotocol.
+        is_away: Whether nothing can be stored now: handshakes are refused, and stations queue (E04).
     """
 
     def __init__(
@@ -65,11 +67,13 @@ class StationServer:
         gatekeeper: Gatekeeper,
         versions: Mapping[str, Version],
         settings: ServerSettings | None = None,
+        is_away: Callable[[], bool] = lambda: False,
     ) -> None:
         self._node = node
         self._registry = registry
         self._gatekeeper = gatekeeper
         self._versions = versions
+        self._is_away = is_away
         self._settings = settings or ServerSettings()
         self._sockets: set[StationSocket] = set()
         self._server: asyncio.Server | None = None
@@ -102,6 +106,12 @@ class StationServer:
         if self._server is None:
             raise RuntimeError("not started")
         return int(self._server.sockets[0].getsockname()[1])
+
+    def send_away(self) -> None:
+        """Every station is told to come again later; what it has to say, it queues meanwhile."""
+        log.error("server.stations-sent-away", stations=len(self._registry))
+        for session in self._registry:
+            session.send_away()
 
     async def stop(self) -> None:
         """No station is connected, and the work in hand is finished; both within their time limits."""
@@ -141,6 +151,8 @@ class StationServer:
     def _decide(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener | Refusal:
         if self._emptied is not None:
             return _STOPPING
+        if self._is_away():
+            return _AWAY
         decision = self._gatekeeper.decide(request.path.decode("latin-1"), headers=request.headers)
         if isinstance(decision, Refusal):
             return decision

@@ -33,7 +33,7 @@ from evhold.ocpp.rpc.connection import (
 )
 from evhold.ocpp.rpc.errors import ConnectionEnded, InternalError, QueueFull, RpcError
 from evhold.ocpp.rpc.frames import Error, Result
-from evhold.usecases.ports import CallAnswer, CallFailed, CallResult
+from evhold.usecases.ports import CallAnswer, CallFailed, CallResult, StorageAway
 
 
 class Session:
@@ -122,6 +122,11 @@ class Session:
         self._finishing = True
         if self._peer is not None and self._working is None:
             self._peer.close(GOING_AWAY, reason="the CSMS is stopping")
+
+    def send_away(self) -> None:
+        """The socket is closed at once, CALLs in hand unanswered: what the station repeats, it will repeat."""
+        if self._peer is not None:
+            self._peer.close(INTERNAL_ERROR, reason="the database is away: try again later")
 
     # Our CALLs
 
@@ -276,6 +281,11 @@ class Session:
         self._connection.answer(event.message_id, payload)
 
     def _refuse(self, event: CallReceived, error: RpcError) -> None:
+        if isinstance(error.__cause__, StorageAway):
+            # Any answer, a CALLERROR too, would tell the station that its TransactionEvent has arrived (E13).
+            log.error("call.not-stored", station=self.context.station_id, action=event.action)
+            self.send_away()
+            return
         action = event.action if event.action in self._version.actions else "unknown"
         self._node.counters.calls["in", action, error.code] += 1
         where = {"station": self.context.station_id, "action": action, "message_id": event.message_id}

@@ -62,7 +62,8 @@ def document(version: str) -> bytes:
 def _types() -> list[object]:
     named: list[object] = []
     for operation in OPERATIONS:
-        named += [one for one in (operation.body, operation.query, *operation.answers.values()) if one is not None]
+        for one in (operation.body, operation.query, *operation.answers.values()):
+            named += one if isinstance(one, tuple) else [] if one is None else [one]
     return named
 
 
@@ -87,6 +88,8 @@ def _ecma(node: Any) -> Any:
 
 
 def _schema_of(kind: object) -> Json:
+    if isinstance(kind, tuple):
+        return {"anyOf": [_schema_of(one) for one in kind]}
     (schema,), _ = msgspec.json.schema_components([kind], ref_template=_REF)
     return _ecma(schema)  # type: ignore[no-any-return]  # a dict in, a dict out
 

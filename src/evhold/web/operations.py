@@ -27,7 +27,7 @@ class Operation:
 
     Args:
         path: With ``{name}`` or ``{name:int}`` for its parts.
-        answers: Body type by status; None: no body. A list is ``list[...]``.
+        answers: Body type by status; None: no body. A list is ``list[...]``, a tuple is one of these.
         problems: Names of ``problems.PROBLEMS`` beyond those that every operation may give.
         headers: Request headers that mean something here.
         streams: It answers with an event stream.

@@ -282,7 +282,7 @@ EVENTS: Final = (
         handler=live.events,
         query=dto.EventQuery,
         headers=("Last-Event-ID",),
-        answers={200: dto.ReservationEventDto | dto.ConnectorEventDto | dto.StationEventDto},
+        answers={200: (dto.ReservationEventDto, dto.ConnectorEventDto, dto.StationEventDto)},
         problems=("too-many-streams",),
         streams=True,
     ),

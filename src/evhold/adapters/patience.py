@@ -1,0 +1,149 @@
+"""What happens while the database can't be written: work waits, and after a while stations are sent away (design decision 15).
+
+House rules
+- A StorageAway of any transaction begins an outage; only a probe that has written something ends it.
+- Stations repeat nothing but TransactionEvents, and those only while they are unanswered: so answers wait, and after
+  ``LONG_S`` the sockets are closed, that stations queue.
+- An order that was sent is never forgotten for want of a disk: its end is stored when the storage is back.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, TypeVar
+
+import structlog
+
+from evhold.domain.connector import Connector
+from evhold.domain.events import ConnectorChanged, Event
+from evhold.domain.station import Station
+from evhold.domain.transaction import Transaction
+from evhold.usecases.ports import Clock, Recorder, Storage, StorageAway
+from evhold.usecases.stores import Tx
+
+LONG_S: Final = 20.0
+RETRY_S: Final = 0.25
+
+T = TypeVar("T")
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("evhold.storage")
+
+
+class StorageHealth:
+    """Whether the database can be written, as far as anybody has noticed.
+
+    Args:
+        probe: Writes a little; raises StorageAway while that can't be done.
+        clock: Ours.
+        on_long: Called once in an outage that has lasted ``long_s``.
+        on_back: Called when the outage is over.
+        long_s: Seconds.
+    """
+
+    def __init__(
+        self,
+        probe: Callable[[], Awaitable[None]],
+        *,
+        clock: Clock,
+        on_long: Callable[[], None],
+        on_back: Callable[[], None],
+        long_s: float = LONG_S,
+    ) -> None:
+        self._probe = probe
+        self._clock = clock
+        self._on_long = on_long
+        self._on_back = on_back
+        self._long_s = long_s
+        self._watching: asyncio.Task[None] | None = None
+        #: What the database said when the outage began; None: all is well.
+        self.trouble: str | None = None
+        #: The outage has lasted so long that stations are sent away.
+        self.is_long = False
+
+    def away(self, error: StorageAway) -> None:
+        """A transaction could not be stored."""
+        if self.trouble is None:
+            self.trouble = str(error)
+            log.error("storage.away", error=self.trouble)
+            self._watching = asyncio.get_running_loop().create_task(self._watch(), name="storage-probe")
+
+    async def close(self) -> None:
+        """Nobody watches any more."""
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
+
+    async def _watch(self) -> None:
+        began = self._clock.monotonic()
+        while True:
+            await asyncio.sleep(RETRY_S)
+            try:
+                await self._probe()
+                break
+            except StorageAway:
+                if not self.is_long and self._clock.monotonic() - began >= self._long_s:
+                    self.is_long = True
+                    self._on_long()
+        log.warning("storage.back", seconds=round(self._clock.monotonic() - began, 1))
+        self.trouble, self.is_long, self._watching = None, False, None
+        self._on_back()
+
+
+class PatientStorage:
+    """Storage that waits an outage out (ports.Storage).
+
+    Args:
+        storage: What it stands before.
+        health: Told of every outage.
+        clock: Ours.
+        limit_s: After so many seconds StorageAway is raised all the same; None: never. Zero: at once.
+    """
+
+    def __init__(self, storage: Storage, *, health: StorageHealth, clock: Clock, limit_s: float | None) -> None:
+        self._storage = storage
+        self._health = health
+        self._clock = clock
+        self._limit_s = limit_s
+
+    def transact(self, work: Callable[[Tx], T]) -> Awaitable[T]:
+        """As the storage's, waiting while it is away."""
+        return self.patiently(lambda: self._storage.transact(work))
+
+    def read(self, work: Callable[[Tx], T]) -> Awaitable[T]:
+        """As the storage's, waiting while it is away."""
+        return self.patiently(lambda: self._storage.read(work))
+
+    async def patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """The result of the first attempt that the storage took.
+
+        Raises:
+            StorageAway: Longer than the limit.
+        """
+        began = self._clock.monotonic()
+        while True:
+            try:
+                return await attempt()
+            except StorageAway as error:
+                self._health.away(error)
+                if self._limit_s is not None and self._clock.monotonic() - began >= self._limit_s:
+                    raise
+            await asyncio.sleep(RETRY_S)
+
+
+class PatientRecorder:
+    """A recorder that waits an outage out (ports.Recorder)."""
+
+    def __init__(self, recorder: Recorder, *, storage: PatientStorage) -> None:
+        self._recorder = recorder
+        self._storage = storage
+
+    def connector(self, connector: Connector, event: ConnectorChanged) -> Awaitable[None]:
+        """As the recorder's."""
+        return self._storage.patiently(lambda: self._recorder.connector(connector, event))
+
+    def transaction(self, transaction: Transaction) -> Awaitable[None]:
+        """As the recorder's."""
+        return self._storage.patiently(lambda: self._recorder.transaction(transaction))
+
+    def station(self, station: Station, events: Iterable[Event]) -> Awaitable[None]:
+        """As the recorder's."""
+        told = tuple(events)
+        return self._storage.patiently(lambda: self._recorder.station(station, told))
