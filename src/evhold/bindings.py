@@ -116,14 +116,27 @@ def reservation_calls(parts: Parts) -> web.ReservationCalls:
     )
 
 
-def station_calls(parts: Parts, *, messages: web.Messages) -> web.StationCalls:
+def station_calls(
+    parts: Parts, *, messages: web.Messages, refresh_credentials: Callable[[], Awaitable[None]]
+) -> web.StationCalls:
     """Charging Stations: the read side, provisioning, and raw calls."""
     storage, stations, clock = parts.storage, parts.stations, parts.clock
+
+    # Whoever was given a password may connect with it at once: the answer waits for the gate.
+    async def put(order: provision.PutStation, *, who: str) -> provision.StationPut:
+        done = await provision.put_station(order, who=who, storage=storage, clock=clock, ids=parts.ids)
+        await refresh_credentials()
+        return done
+
+    async def remove(station_id: str, *, who: str) -> None:
+        await provision.remove_station(station_id, who=who, storage=storage, clock=clock)
+        await refresh_credentials()
+
     return web.StationCalls(
         page=partial(queries.stations_page, storage=storage, stations=stations),
         get=partial(queries.station, storage=storage, stations=stations),
-        put=partial(provision.put_station, storage=storage, clock=clock, ids=parts.ids),
-        remove=partial(provision.remove_station, storage=storage, clock=clock),
+        put=put,
+        remove=remove,
         read_capabilities=read_capabilities(parts),
         messages=messages,
         call=partial(

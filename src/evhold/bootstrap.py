@@ -287,7 +287,9 @@ class App:
     def _web_calls(self, bus: LocalBus) -> web.Calls:
         return web.Calls(
             reservations=bindings.reservation_calls(self.parts),
-            stations=bindings.station_calls(self.parts, messages=self.node.frame_log.newest),
+            stations=bindings.station_calls(
+                self.parts, messages=self.node.frame_log.newest, refresh_credentials=self.credentials.refresh
+            ),
             tokens=bindings.token_calls(self.storage, clock=self.clock),
             keys=bindings.key_calls(self.storage, clock=self.clock, ids=self.ids),
             follow=bus.follow,

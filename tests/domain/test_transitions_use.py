@@ -32,7 +32,7 @@ from lives import (
 )
 
 from evhold.domain.effects import UNPROVEN
-from evhold.domain.facts import IN_TIME_SLACK, UNKNOWN_CONNECTION_TIMEOUT, Match
+from evhold.domain.facts import IN_TIME_SLACK, UNKNOWN_CONNECTION_TIMEOUT, Accepted, Match
 from evhold.domain.reservation import Due, End, Phase, State
 from evhold.domain.transitions import LIVE, OPEN_ENDS, advance
 
@@ -311,3 +311,13 @@ def test_an_unconfirmed_one_that_is_named_and_given_back_is_active():
     in_use = advance(before, named(Match.NONE), heard()).reservation
     assert (in_use.state, in_use.due) == (State.USED, None)
     check(in_use, CLEAN, row=33, to=Phase.ACTIVE, told="reactivated", claims=(1,))
+
+
+@pytest.mark.row(29)
+@pytest.mark.parametrize("match", ANY)
+def test_row_29_an_answer_that_the_use_overtook_still_tells_the_status(match):
+    """Used stays Used; the station's Accepted is kept for whoever asked."""
+    before = pending()
+    used_first = advance(before, named(match=match), heard()).reservation
+    after = check(used_first, Accepted(ask=before.ask), row=29, to=used_first.phase, claims=used_first.claims)
+    assert (after.ocpp_status, after.ask) == ("Accepted", None)

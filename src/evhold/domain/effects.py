@@ -104,6 +104,11 @@ def activate(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
     return replace(active, was_replaced=False) if ask is not None and ask.kind is AskKind.RENEW else active
 
 
+def note_accepted(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
+    """The use overtook the answer: the status that the station gave is kept all the same."""
+    return replace(reservation, ocpp_status="Accepted", status_info=status_info_of(fact))
+
+
 def keep_accepted(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
     """Still Unconfirmed: the cancel's answer decides, and nobody is told Active for a moment."""
     return replace(reservation, accepted_kept=True)

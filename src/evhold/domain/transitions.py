@@ -152,6 +152,7 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     _row(28, CLOSED_BUT_USED, REPORTS, do.nothing, to=CLOSED_BUT_USED),
     # Use
     _row(29, LIVE, TransactionNamed, do.use, to=(P.USED_PROVEN, P.USED_UNPROVEN)),
+    _row(29, (P.USED_PROVEN, P.USED_UNPROVEN), Accepted, do.note_accepted, to=(P.USED_PROVEN, P.USED_UNPROVEN), asks=FIRST),
     _row(30, (P.USED_UNPROVEN,), TransactionNamed, do.use, to=(P.USED_PROVEN,), guard=when.same_transaction_proven),
     _row(31, (P.USED_UNPROVEN,), TransactionNamed, do.mark_mismatch, to=(P.USED_UNPROVEN,), guard=when.same_transaction_foreign),
     _row(32, (P.USED_UNPROVEN,), TransactionNamed, do.rebind, to=(P.USED_PROVEN, P.USED_UNPROVEN), guard=when.other_transaction),

@@ -1,5 +1,6 @@
 """The stations' credentials in memory: the handshake can't wait for a database (design decisions 7 and 13)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from evhold.domain.station import Credentials
@@ -15,10 +16,13 @@ class CredentialsCache:
     def __init__(self, load: Callable[[], Awaitable[list[Credentials]]]) -> None:
         self._load = load
         self._known: dict[str, Credentials] = {}
+        self._one_at_a_time = asyncio.Lock()
 
     async def refresh(self) -> None:
-        """They are as stored."""
-        self._known = {one.station_id.casefold(): one for one in await self._load()}
+        """They are as stored when this was called, or later."""
+        # Of two that read side by side the older one could be the last to be kept.
+        async with self._one_at_a_time:
+            self._known = {one.station_id.casefold(): one for one in await self._load()}
 
     def find(self, key: str) -> Credentials | None:
         """By the case-folded station id; None: nobody provisioned it."""

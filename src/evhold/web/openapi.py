@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from evhold.domain.access import Role
+from evhold.web import dto
 from evhold.web.auth import BASE
 from evhold.web.operations import Operation
 from evhold.web.problems import MEDIA_TYPE, PROBLEMS, RETRY_AFTER_S
@@ -121,10 +122,15 @@ def _path_parameters(operation: Operation) -> list[Json]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": {"type": "integer", "minimum": 0} if kind == "int" else {"type": "string", "minLength": 1},
+            "schema": {"type": "integer", "minimum": 0} if kind == "int" else _part(name),
         }
         for name, kind in _PART.findall(operation.path)
     ]
+
+
+def _part(name: str) -> Json:
+    named = {"stationId": dto.StationName, "type": dto.IdTokenKind, "idToken": dto.TokenText}
+    return _schema_of(named[name]) if name in named else {"type": "string", "minLength": 1}
 
 
 def _query_parameters(operation: Operation) -> list[Json]:

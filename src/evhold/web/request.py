@@ -123,7 +123,7 @@ def to_cursor(text: str) -> str:
 
 def from_cursor(cursor: str | None) -> str | None:
     """What ``to_cursor`` was given; a Problem for any other text."""
-    if cursor is None:
+    if not cursor:
         return None
     try:
         return urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()

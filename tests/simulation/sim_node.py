@@ -1,0 +1,200 @@
+"""The CSMS as a process that can be killed and started again on the same database. All of it is the real node, but for
+sockets, HTTP, clock, ids and the writer's thread."""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+from unittest.mock import patch
+
+import structlog
+from sim_loop import ProcessLoop, World
+from sim_network import Link, StationEnd, Weather
+from sim_storage import DrawnStorage
+from sqlalchemy import Engine
+from structlog.typing import EventDict, WrappedLogger
+
+from evhold import bindings, bootstrap
+from evhold.adapters.outbox import OutboxReader
+from evhold.config import Settings
+from evhold.domain.values import MessageId, StationId
+from evhold.gateway.session import Session
+from evhold.ocpp.router import Context, Version
+from evhold.ocpp.v201 import routes as v201
+
+#: Nobody else writes this database: a look at the outbox without a reason would only cost time.
+POLL_S: Final = 1e6
+HOUSEKEEPING_S: Final = 900.0
+
+
+class VirtualTimer:
+    """One call in the future."""
+
+    def __init__(self, handle: asyncio.TimerHandle) -> None:
+        self._handle = handle
+
+    def cancel(self) -> None:
+        """The call is not made, unless it was made already."""
+        self._handle.cancel()
+
+
+class VirtualClock:
+    """ports.Clock in virtual time."""
+
+    def __init__(self, world: World, loop: ProcessLoop) -> None:
+        self._world, self._loop = world, loop
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+        return self._world.now
+
+    def monotonic(self) -> float:
+        """Seconds since the begin of the run."""
+        return self._world.time
+
+    def call_at(self, at: float, call: Callable[[], None], /) -> VirtualTimer:
+        """As the real one."""
+        return VirtualTimer(self._loop.call_at(at, call))
+
+
+class DrawnIds:
+    """ports.Ids, drawn from the run's seed."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+
+    def message_id(self) -> MessageId:
+        """Never used before, in this life or another."""
+        return MessageId(f"csms-{self._rng.getrandbits(96):024x}")
+
+    def secret(self) -> str:
+        """URL-safe."""
+        return f"{self._rng.getrandbits(192):048x}"
+
+    def jitter(self) -> float:
+        """In [0, 1)."""
+        return self._rng.random()
+
+
+class _NoServer:
+    """Stands where the sockets of a node would be; what the node gave to them is kept."""
+
+    port = 1
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        self.given, self.named = given, named
+
+    async def start(self, host: str, port: int) -> int:
+        """Open at once."""
+        return port
+
+    async def stop(self) -> None:
+        """Closed at once."""
+
+
+class Csms:
+    """One CSMS, in one life after another.
+
+    Attributes:
+        faults: What the program itself logged as its own fault.
+        lives: How often it was started.
+    """
+
+    def __init__(self, world: World, *, engine: Engine, rng: random.Random, slow: float) -> None:
+        self.world, self.engine = world, engine
+        self.faults: list[str] = []
+        self.lives = 0
+        self.app: bootstrap.App | None = None
+        self.links: list[Link] = []
+        self._rng, self._slow = rng, slow
+        self._loop = ProcessLoop(world)
+        self._version: Version | None = None
+
+    @property
+    def is_up(self) -> bool:
+        """Whether its listeners are open."""
+        return self._version is not None
+
+    def start(self) -> None:
+        """A new life begins; it is up some moments later."""
+        if self.app is not None:
+            return
+        self.lives += 1
+        self._loop = loop = ProcessLoop(self.world)
+        clock, ids = VirtualClock(self.world, loop), DrawnIds(self._rng)
+        storage = DrawnStorage(self.engine, now=clock.now, loop=loop, rng=self._rng, slow=self._slow)
+        parts = {
+            "SystemClock": lambda: clock,
+            "SystemIds": lambda: ids,
+            "open_storage": lambda url, *, clock: storage,
+        }
+        settings = Settings(database="sqlite://", unknown_stations="accept", frame_log=0)
+        with patch.multiple(bootstrap, **parts):
+            self.app = loop.within(lambda: bootstrap.App(settings))
+        loop.create_task(self._start(self.app), name="start")
+
+    async def _start(self, app: bootstrap.App) -> None:
+        await app.start()
+        self._version = v201.version(bindings.use_cases(app.parts, app.reactions))
+
+    def kill(self) -> None:
+        """SIGKILL: memory is gone, sockets are closed by the system, what was committed is kept."""
+        if self.app is None:
+            return
+        self.world.note("CSMS killed")
+        self.app = self._version = None
+        links, self.links = self.links, []
+        for link in links:
+            link.csms_died()
+        self._loop.kill()
+
+    def connect(self, station_id: str, station: StationEnd, weather: Weather) -> Link | None:
+        """A socket for this station; None: nobody listens."""
+        if self.app is None or self._version is None:
+            return None
+        context = Context(station_id=StationId(station_id), epoch=0, version=self._version.name, provisioned=True)
+        app, loop = self.app, self._loop
+        session = Session(context, version=self._version, node=app.node, registry=app.registry)
+        link = Link(self.world, station=station, session=session, loop=loop, weather=weather)
+        self.links = [one for one in self.links if not one.is_cut] + [link]
+        loop.call_soon(session.opened, link)
+        return link
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """A caller's request, handled by this life."""
+        self._loop.create_task(work)
+
+    def take_fault(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+        """A structlog processor: errors are faults, all is part of the trace."""
+        if method in ("error", "critical"):
+            error = event.get("exc_info")
+            self.faults.append(f"{event['event']}: {error!r}" if error else str(event))
+        if self.world.trace is not None:
+            self.world.note(f"log {event}")
+        raise structlog.DropEvent
+
+    @contextmanager
+    def in_charge(self) -> Iterator[None]:
+        """Logs come here, and nodes that are built have no sockets."""
+        before = structlog.get_config()
+        structlog.configure(processors=[self.take_fault], cache_logger_on_first_use=False)
+        try:
+            with patch.multiple(
+                bootstrap,
+                StationServer=_NoServer,
+                ApiServer=_NoServer,
+                build_app=lambda *given, **named: None,
+                OutboxReader=partial(OutboxReader, poll_s=POLL_S),
+                HOUSEKEEPING_S=HOUSEKEEPING_S,
+            ):
+                yield
+        finally:
+            structlog.configure(**before)
+
+
+def seconds(count: float) -> timedelta:
+    """As a duration."""
+    return timedelta(seconds=count)
