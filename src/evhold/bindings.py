@@ -117,7 +117,11 @@ def reservation_calls(parts: Parts) -> web.ReservationCalls:
 
 
 def station_calls(
-    parts: Parts, *, messages: web.Messages, refresh_credentials: Callable[[], Awaitable[None]]
+    parts: Parts,
+    *,
+    messages: web.Messages,
+    refresh_credentials: Callable[[], Awaitable[None]],
+    expect: Callable[[StationId, str, bytes], None],
 ) -> web.StationCalls:
     """Charging Stations: the read side, provisioning, and raw calls."""
     storage, stations, clock = parts.storage, parts.stations, parts.clock
@@ -146,6 +150,7 @@ def station_calls(
             check=v201.check,
             payloads=v201.Payloads(),
             clock=clock,
+            expect=expect,
         ),
     )
 

@@ -41,6 +41,7 @@ from evhold.ocpp.v201 import routes as v201
 from evhold.ocpp.v201.provisioning import Provisioning
 from evhold.simulator.options import World as SimulatedWorld
 from evhold.usecases import b01_boot, h04_end, late, provision, queries
+from evhold.usecases.ghosts import Ghost
 from evhold.usecases.ports import CallFailed, CallResult, Rules, StorageAway, Told
 from evhold.usecases.reactions import Reactions, World
 from evhold.web import calls as web
@@ -262,6 +263,11 @@ class App:
             context.station_id, message_id, fact_of=fact_of, frames=frames, storage=self.enduring, clock=self.clock
         )
 
+    def _expect(self, station_id: StationId, action: str, payload: bytes) -> None:
+        session = self.registry.find(station_id)
+        if session is not None:
+            v201.expect(session.context, action, payload)
+
     def _offset_of(self, station_id: StationId) -> timedelta:
         session = self.registry.find(station_id)
         return (session.context.clock_offset if session is not None else None) or timedelta()
@@ -280,6 +286,7 @@ class App:
             rules=self.rules,
             read_capabilities=bindings.read_capabilities(self.parts),
             expect=self.sweeper.expect,
+            tell_ghost=_tell_ghost,
         )
 
     # The API
@@ -288,7 +295,10 @@ class App:
         return web.Calls(
             reservations=bindings.reservation_calls(self.parts),
             stations=bindings.station_calls(
-                self.parts, messages=self.node.frame_log.newest, refresh_credentials=self.credentials.refresh
+                self.parts,
+                messages=self.node.frame_log.newest,
+                refresh_credentials=self.credentials.refresh,
+                expect=self._expect,
             ),
             tokens=bindings.token_calls(self.storage, clock=self.clock),
             keys=bindings.key_calls(self.storage, clock=self.clock, ids=self.ids),
@@ -311,6 +321,18 @@ class App:
             reservations=partial(queries.reservation_counts, storage=self.storage),
             sweep_lag_s=lambda: self.sweeper.lag_s,
         )
+
+
+def _tell_ghost(ghost: Ghost) -> None:
+    """Said where the operator looks; what each reservation was asked stands in its history."""
+    log.warning(
+        "station.ghost",
+        station=ghost.station_id,
+        evse=ghost.evse_id,
+        connector=ghost.connector_id,
+        asked=list(ghost.asked),
+        removed=ghost.removed,
+    )
 
 
 def _rules(settings: Settings) -> Rules:

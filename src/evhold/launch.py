@@ -82,14 +82,17 @@ def check_settings(settings: Settings) -> None:
 def set_up_logging(level: int) -> None:
     """Events go to stderr: coloured for a person, a line of key=value for everybody else."""
     is_person = sys.stderr.isatty()
+    # Plain tracebacks: the pretty ones print local variables, tokens and passwords among them.
+    for_person = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+    for_machine = [
+        structlog.processors.format_exc_info,
+        structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False),
+    ]
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer()
-            if is_person
-            else structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "event"], bool_as_flag=False),
+            *(for_person if is_person else for_machine),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),

@@ -30,7 +30,9 @@ def world() -> World:
     return World(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()), rng=random.Random(1))
 
 
-def station_of(csms: Csms, station_id: str, *, faulty: dict[str, Any] | None = None, **options: Any) -> SimulatedStation:
+def station_of(
+    csms: Csms, station_id: str, *, faulty: dict[str, Any] | None = None, **options: Any
+) -> SimulatedStation:
     """A station that is pointed at the server; ``faulty`` are the fields of Misbehaviour."""
     settings: dict[str, Any] = {"backoff_s": 0.05, "backoff_limit_s": 0.2, "call_timeout_s": 10.0, **options}
     made = StationOptions(station_id=station_id, misbehaviour=Misbehaviour(**faulty or {}), **settings)

@@ -13,11 +13,11 @@ from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from csms import Csms
+from ocpp.routing import on
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from ocpp.routing import on
+from csms import Csms
 from ocpp.v201 import ChargePoint, call, call_result
 
 VARIABLES = {"Available": "1", "Enabled": "TRUE", "NonEvseSpecific": "True"}
@@ -113,9 +113,7 @@ class ForeignStation(ChargePoint):
     async def status(self, evse_id: int, status: str) -> None:
         """A connector is in this status."""
         await self.say(
-            call.StatusNotification(
-                timestamp=stamp(), connector_status=status, evse_id=evse_id, connector_id=1
-            )
+            call.StatusNotification(timestamp=stamp(), connector_status=status, evse_id=evse_id, connector_id=1)
         )
 
     async def notify_state(self, evse_id: int, status: str, *, component: str = "Connector") -> None:

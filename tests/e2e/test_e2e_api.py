@@ -47,6 +47,17 @@ async def test_a_repeat_while_the_first_still_runs(csms):
         assert len(heard(station, "ReserveNow")) == 1
 
 
+async def test_a_repeat_beside_the_first(csms):
+    """While the first request with the key still waits for the station, the second is 409 and asks nothing."""
+    async with online(csms, "IDEMPOTENT-409", faulty={"answer_delay": {"ReserveNow": 0.6}}) as station:
+        terms = {"evseId": 1, "expiryDateTime": in_seconds(60), "headers": {"Idempotency-Key": "twin"}}
+        first = asyncio.create_task(csms.reserve("IDEMPOTENT-409", **terms))
+        await station.wait_for(lambda: len(heard(station, "ReserveNow")) == 1)
+        problem(await csms.reserve("IDEMPOTENT-409", **terms), status=409, name="request-in-progress")
+        assert (await first).status_code == 201
+        assert len(heard(station, "ReserveNow")) == 1
+
+
 async def test_if_match_guards_against_lost_updates(csms):
     """The ETag of GET is the version; an old one is 412 and nothing is asked."""
     async with online(csms, "ETAG") as station:
@@ -164,6 +175,9 @@ async def test_roles_of_keys(csms):
     driver = await key_of(csms, "driver", idTokens=[id_token("D41FE400")])
     async with online(csms, "ROLES"):
         theirs = await reserved(csms, "ROLES", evseId=1)
+        await csms.until_connectors("ROLES", {(1, 1): RESERVED})
+        shown = await csms.request("GET", "/stations/ROLES", headers=driver)
+        assert [evse["id"] for evse in shown.json()["evses"]] == [2]
         own = await csms.reserve("ROLES", evseId=2, idToken=id_token("d41fe400"), headers=driver)
         assert own.status_code == 201, own.text
         assert (await csms.reserve("ROLES", evseId=2, headers=readonly)).status_code == 403

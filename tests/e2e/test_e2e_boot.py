@@ -145,6 +145,18 @@ async def test_a_long_absence_reports_every_connector(csms):
         assert (await csms.reservation(body["id"]))["status"] == "Active"
 
 
+async def test_a_station_that_is_removed(csms):
+    """It is known no more, and is not let in again; what was reserved there can still be read."""
+    password = await provision(csms, "REMOVED")
+    async with online(csms, "REMOVED", password=password) as station:
+        body = await reserved(csms, "REMOVED", evseId=1)
+        assert (await csms.request("DELETE", "/stations/REMOVED")).status_code == 204
+        problem(await csms.request("GET", "/stations/REMOVED"), status=404, name="station-unknown")
+        problem(await csms.reserve("REMOVED", evseId=2), status=404, name="station-unknown")
+        assert (await csms.reservation(body["id"]))["stationId"] == "REMOVED"
+        await station.wait_for(lambda: not station.is_connected)
+
+
 async def test_a_second_connection_replaces_the_first(csms):
     """The newer socket is the station's; the older one is closed and the station stays online."""
     async with online(csms, "TWIN", backoff_s=60.0) as first, online(csms, "TWIN") as second:

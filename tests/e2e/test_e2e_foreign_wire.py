@@ -7,10 +7,10 @@ import pytest
 import pytest_asyncio
 from e2e_stage import DRIVER, FREE, register, reserved
 from foreign_station import basic, booted, connected, provisioned, stamp
+from ocpp.exceptions import SecurityError
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from ocpp.exceptions import SecurityError
 from ocpp.v201 import call
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio(loop_scope="module")]
@@ -61,7 +61,9 @@ async def test_a_socket_without_our_subprotocol_is_closed(csms, offered):
     """The handshake completes without one, then the socket is closed."""
     name = "W-PROTOCOL" + ("0" if offered is None else "1")
     headers = basic(name, await provisioned(csms, name))
-    async with connect(f"{csms.stations}/{name}", subprotocols=offered, additional_headers=headers, proxy=None) as socket:
+    async with connect(
+        f"{csms.stations}/{name}", subprotocols=offered, additional_headers=headers, proxy=None
+    ) as socket:
         assert socket.subprotocol is None
         with pytest.raises(ConnectionClosed):
             await asyncio.wait_for(socket.recv(), 10)

@@ -18,20 +18,24 @@ async def test_s2_a_specific_evse_becomes_active_and_reserved(csms):
         body = answer.json()
         assert answer.headers["Location"] == f"/api/v1/reservations/{body['id']}"
         assert 1 <= body["id"] <= 2**31 - 1
-        assert body | {
-            "stationId": "S2",
-            "evseId": 1,
-            "connectorType": None,
-            "idToken": id_token(),
-            "groupIdToken": None,
-            "status": "Active",
-            "ocppStatus": "Accepted",
-            "cause": None,
-            "proven": False,
-            "confirmed": False,
-            "replacement": None,
-            "cancelRequestedAt": None,
-        } == body
+        assert (
+            body
+            | {
+                "stationId": "S2",
+                "evseId": 1,
+                "connectorType": None,
+                "idToken": id_token(),
+                "groupIdToken": None,
+                "status": "Active",
+                "ocppStatus": "Accepted",
+                "cause": None,
+                "proven": False,
+                "confirmed": False,
+                "replacement": None,
+                "cancelRequestedAt": None,
+            }
+            == body
+        )
         await csms.until_connectors("S2", {(1, 1): RESERVED, (1, 2): RESERVED, (2, 1): FREE})
         asked = heard(station, "ReserveNow")
         assert [(one["id"], one["evseId"], one["idToken"]) for one in asked] == [(body["id"], 1, id_token())]
@@ -117,7 +121,10 @@ async def test_a_patch_replaces_under_the_same_id(csms):
         assert (replaced["id"], replaced["evseId"], replaced["status"]) == (body["id"], 2, "Active")
         assert (replaced["idToken"], replaced["replacement"]) == (id_token("DDCCBBAA"), None)
         assert replaced["expiryDateTime"] > body["expiryDateTime"]
-        assert [(one["id"], one["evseId"]) for one in heard(station, "ReserveNow")] == [(body["id"], 1), (body["id"], 2)]
+        assert [(one["id"], one["evseId"]) for one in heard(station, "ReserveNow")] == [
+            (body["id"], 1),
+            (body["id"], 2),
+        ]
         await csms.until_connectors("PATCH", {(1, 1): FREE, (2, 1): RESERVED})
         events = await told(csms, "reservation.replaced", stationId="PATCH", name="reservation.*")
         assert [event.name for event in events] == ["reservation.accepted", "reservation.replaced"]

@@ -138,6 +138,22 @@ async def test_a_foreign_token_is_refused_and_nothing_changes(csms):
         assert (await station.present(1, DRIVER)).outcome == "Accepted"
 
 
+@pytest.mark.req("G01.FR.06")
+async def test_a_foreign_car_that_only_stands_there(csms):
+    """EVConnected: its transaction begins and ends, it never charges, and the reservation stays Active for its driver."""
+    async with online(csms, "FOREIGN-CAR", tx_start_point="EVConnected") as station:
+        body = await reserved(csms, "FOREIGN-CAR", evseId=1)
+        await station.plug_in(1)
+        assert (await station.present(1, "FEEDBEEF")).outcome == "Refused"
+        await station.unplug(1)
+        assert [event["eventType"] for event in said(station, "TransactionEvent")] == ["Started", "Ended"]
+        assert await csms.reservation(body["id"]) == body
+        await csms.until_connectors("FOREIGN-CAR", {(1, 1): RESERVED})
+        await station.plug_in(1)
+        await station.present(1, DRIVER)
+        await csms.until(body["id"], "Used", proven=True)
+
+
 @pytest.mark.req("H03.FR.08", "H03.FR.01")
 async def test_authorize_answers_what_is_stored_of_a_token(csms):
     """Blocked keeps even the reserved driver out; the reservation stays Active and the connector Reserved."""

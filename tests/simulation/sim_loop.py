@@ -7,6 +7,7 @@ House rules
 
 import asyncio
 import heapq
+import warnings
 from asyncio import events
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
@@ -105,13 +106,18 @@ class ProcessLoop(asyncio.AbstractEventLoop):
     def kill(self) -> None:
         """The process is gone, at once: nothing of it runs, no clean-up of it has any effect."""
         self.alive = False
-        for task in asyncio.all_tasks(self):
-            task._log_destroy_pending = False  # type: ignore[attr-defined]
-            coroutine = task.get_coro()
-            # What it does on its way out meets dead ports only.
-            with suppress(RuntimeError, Exception):
-                if isinstance(coroutine, Coroutine | Generator):
-                    coroutine.close()
+        with warnings.catch_warnings():
+            # What was never begun never will be.
+            warnings.simplefilter("ignore", RuntimeWarning)
+            for task in asyncio.all_tasks(self):
+                task._log_destroy_pending = False  # type: ignore[attr-defined]
+                self._close(task.get_coro())
+
+    def _close(self, coroutine: object) -> None:
+        """What it does on its way out meets dead ports only."""
+        with suppress(Exception):
+            if isinstance(coroutine, Coroutine | Generator):
+                coroutine.close()
 
     def within(self, call: Callable[[], T]) -> T:
         """The result of a plain call made on this loop."""

@@ -1,7 +1,8 @@
 """What happens while the database can't be written: work waits, and after a while stations are sent away (design decision 15).
 
 House rules
-- A StorageAway of any transaction begins an outage; only a probe that has written something ends it.
+- A StorageAway of any transaction begins an outage; only a probe that has written something ends it. Meanwhile nobody
+  else tries to write.
 - Stations repeat nothing but TransactionEvents, and those only while they are unanswered: so answers wait, and after
   ``LONG_S`` the sockets are closed, that stations queue.
 - An order that was sent is never forgotten for want of a disk: its end is stored when the storage is back.
@@ -53,6 +54,7 @@ class StorageHealth:
         self._on_back = on_back
         self._long_s = long_s
         self._watching: asyncio.Task[None] | None = None
+        self._waiting: set[asyncio.Future[None]] = set()
         #: What the database said when the outage began; None: all is well.
         self.trouble: str | None = None
         #: The outage has lasted so long that stations are sent away.
@@ -65,6 +67,12 @@ class StorageHealth:
             log.error("storage.away", error=self.trouble)
             self._watching = asyncio.get_running_loop().create_task(self._watch(), name="storage-probe")
 
+    async def back(self, *, by: float | None = None) -> bool:
+        """Ends when the outage does, or at ``by`` of ``clock.monotonic()``; whether the outage is over."""
+        if self.trouble is not None:
+            await self._pause(by, self._waiting)
+        return self.trouble is None
+
     async def close(self) -> None:
         """Nobody watches any more."""
         if self._watching is not None:
@@ -73,18 +81,43 @@ class StorageHealth:
 
     async def _watch(self) -> None:
         began = self._clock.monotonic()
-        while True:
-            await asyncio.sleep(RETRY_S)
-            try:
-                await self._probe()
-                break
-            except StorageAway:
-                if not self.is_long and self._clock.monotonic() - began >= self._long_s:
-                    self.is_long = True
-                    self._on_long()
+        while not await self._is_back():
+            if not self.is_long and self._clock.monotonic() - began >= self._long_s:
+                self.is_long = True
+                self._on_long()
         log.warning("storage.back", seconds=round(self._clock.monotonic() - began, 1))
         self.trouble, self.is_long, self._watching = None, False, None
         self._on_back()
+        for waiting in self._waiting:
+            _end(waiting)
+
+    async def _is_back(self) -> bool:
+        await self._pause(self._clock.monotonic() + RETRY_S, set())
+        try:
+            await self._probe()
+        except StorageAway:
+            return False
+        except Exception:  # the top of this task: a node that stopped probing would never heal
+            log.exception("storage.probe-failed")
+            return False
+        return True
+
+    async def _pause(self, until: float | None, among: set[asyncio.Future[None]]) -> None:
+        """Until somebody ends it, or it is ``until`` by the clock."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        among.add(done)
+        timer = None if until is None else self._clock.call_at(until, lambda: _end(done))
+        try:
+            await done
+        finally:
+            among.discard(done)
+            if timer is not None:
+                timer.cancel()
+
+
+def _end(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
 
 
 class PatientStorage:
@@ -108,24 +141,32 @@ class PatientStorage:
         return self.patiently(lambda: self._storage.transact(work))
 
     def read(self, work: Callable[[Tx], T]) -> Awaitable[T]:
-        """As the storage's, waiting while it is away."""
-        return self.patiently(lambda: self._storage.read(work))
+        """As the storage's, waiting while it is away; what can't be written may still be read."""
+        return self.patiently(lambda: self._storage.read(work), try_first=True)
 
-    async def patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def patiently(self, attempt: Callable[[], Awaitable[T]], *, try_first: bool = False) -> T:
         """The result of the first attempt that the storage took.
+
+        Args:
+            attempt: Raises StorageAway while it can't be done.
+            try_first: Try once even in an outage that is known.
 
         Raises:
             StorageAway: Longer than the limit.
         """
-        began = self._clock.monotonic()
+        by = None if self._limit_s is None else self._clock.monotonic() + self._limit_s
         while True:
-            try:
-                return await attempt()
-            except StorageAway as error:
-                self._health.away(error)
-                if self._limit_s is not None and self._clock.monotonic() - began >= self._limit_s:
-                    raise
-            await asyncio.sleep(RETRY_S)
+            # In a known outage only the probe tries: thousands of others would hold it up, each for the busy time-out.
+            if try_first or self._health.trouble is None:
+                try_first = False
+                try:
+                    return await attempt()
+                except StorageAway as error:
+                    self._health.away(error)
+            told = self._health.trouble or ""
+            is_late = by is not None and self._clock.monotonic() >= by
+            if is_late or not await self._health.back(by=by):
+                raise StorageAway(told)
 
 
 class PatientRecorder:

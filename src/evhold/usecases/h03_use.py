@@ -12,6 +12,7 @@ from evhold.usecases.settle import settle
 from evhold.usecases.stores import Tx
 
 NO_AUTHORIZATION = "NoAuthorization"
+ENDED = "Ended"
 
 
 def consume(tx: Tx, event: Event, *, transaction: Transaction, station: Station, heard: Heard) -> list[Step]:
@@ -52,13 +53,14 @@ def _named(
     tx: Tx, reservation: Reservation, event: Event, *, transaction: Transaction, station: Station
 ) -> TransactionNamed:
     match, id_token = _match(tx, reservation, event, transaction=transaction)
+    timeout = station.capabilities.ev_connection_timeout
     return TransactionNamed(
         transaction_id=event.transaction_id,
         stamp=event.stamp,
         match=match,
         evse_id=transaction.evse_id,
         id_token=id_token,
-        connection_timeout=station.capabilities.ev_connection_timeout or UNKNOWN_CONNECTION_TIMEOUT,
+        connection_timeout=UNKNOWN_CONNECTION_TIMEOUT if timeout is None else timeout,
         clock_offset=station.clock_offset,
     )
 
@@ -94,6 +96,7 @@ def _of_bound(tx: Tx, bound: Reservation, event: Event, *, transaction: Transact
         if id_token is not None:
             seen = TokenSeen(transaction_id=event.transaction_id, match=match, id_token=id_token, stamp=event.stamp)
             facts.append(seen)
-    if event.type == "Ended":
+    # An event that names the reservation may come behind the end of its transaction: that end has happened all the same.
+    if event.type == ENDED or (is_named and transaction.state == ENDED):
         facts.append(TransactionEnded(transaction_id=event.transaction_id, clean=transaction.ended_clean))
     return facts

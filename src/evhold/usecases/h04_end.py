@@ -65,6 +65,8 @@ class Sweeper:
         self._timer: Timer | None = None
         self._at: datetime | None = None
         self._running = False
+        #: The soonest that was expected while a sweep ran: it may have looked before.
+        self._meanwhile: datetime | None = None
         self._stopped = False
         #: Seconds by which the last sweep came late, for the metrics.
         self.lag_s = 0.0
@@ -82,7 +84,9 @@ class Sweeper:
     def expect(self, expiry: datetime) -> None:
         """A reservation lives until then: the next sweep comes no later."""
         at = expiry + self._rules.expiry_grace
-        if not self._running and (self._at is None or at < self._at):
+        if self._running:
+            self._meanwhile = min(at, self._meanwhile or at)
+        elif not self._stopped and (self._at is None or at < self._at):
             self._arm(at)
 
     def _arm(self, at: datetime | None) -> None:
@@ -93,7 +97,9 @@ class Sweeper:
         self._timer = self._clock.call_at(self._clock.monotonic() + (self._at - now).total_seconds(), self._wake)
 
     def _wake(self) -> None:
-        self._timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if self._running or self._stopped:
             return
         if self._at is not None:
@@ -107,5 +113,6 @@ class Sweeper:
             at = await sweep(storage=self._storage, clock=self._clock, rules=self._rules)
         finally:
             self._running = False
+            meanwhile, self._meanwhile = self._meanwhile, None
             if not self._stopped:
-                self._arm(at)
+                self._arm(min((one for one in (at, meanwhile) if one is not None), default=None))

@@ -1,17 +1,13 @@
 """Ends of asks that nobody waited for: answers that came late, and asks that a crash cut off."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Final
 
-from evhold.domain.facts import Errored, Fact, Refused, Silent
-from evhold.domain.reservation import Reservation
-from evhold.domain.values import Ask, AskKind, By, Frame, Heard, StationId
+from evhold.domain.facts import Fact, Silent
+from evhold.domain.values import Ask, By, Frame, Heard, StationId
+from evhold.usecases.asking import with_reserved
 from evhold.usecases.ports import Clock, Storage
 from evhold.usecases.settle import settle
 from evhold.usecases.stores import Tx
-
-RESERVED: Final = "Reserved"
 
 
 async def recover(*, storage: Storage, clock: Clock) -> int:
@@ -61,21 +57,8 @@ async def late_answer(
         fact = fact_of(ask) if asked_station == station_id and not answered else None
         if fact is None:
             return False
-        settle(
-            tx,
-            reservation_id,
-            with_reserved(tx, tx.reservations.get(reservation_id), fact),
-            Heard(at=clock.now(), frames=frames),
-        )
+        fact = with_reserved(tx, tx.reservations.get(reservation_id), fact)
+        settle(tx, reservation_id, fact, Heard(at=clock.now(), frames=frames))
         return True
 
     return await storage.transact(work)
-
-
-def with_reserved(tx: Tx, reservation: Reservation, fact: Fact) -> Fact:
-    """Row 53: a refusal says whether every connector of the reserved EVSE is still Reserved."""
-    evse_id = reservation.terms.evse_id
-    if not isinstance(fact, Refused | Errored) or fact.ask.kind is not AskKind.UNDO or evse_id is None:
-        return fact
-    connectors = [one for one in tx.connectors.of(reservation.station_id) if one.evse_id == evse_id]
-    return replace(fact, still_reserved=bool(connectors) and all(one.status == RESERVED for one in connectors))

@@ -37,6 +37,10 @@ class RawCall:
     force: bool = False
 
 
+def _nothing(station_id: StationId, action: str, payload: bytes) -> None:
+    """Nothing has to be expected."""
+
+
 async def call(
     order: RawCall,
     *,
@@ -45,6 +49,7 @@ async def call(
     check: Callable[[str, bytes], None],
     payloads: RawPayloads,
     clock: Clock,
+    expect: Callable[[StationId, str, bytes], None] = _nothing,
 ) -> CallAnswer:
     """The call is audited, was sent, and what its answer says of capabilities is learned.
 
@@ -55,6 +60,7 @@ async def call(
         check: Raises InvalidOrder for an action or a payload that the station's version does not have.
         payloads: Reads the payloads that matter here.
         clock: Dates the audit.
+        expect: Told of the call before it leaves: what it asks for may come back before its answer.
 
     Returns:
         How it ended.
@@ -82,6 +88,7 @@ async def call(
         return station_id, payload
 
     station_id, payload = await storage.transact(work)
+    expect(station_id, order.action, payload)
     answer = await stations.call(station_id, order.action, payload)
     if isinstance(answer, CallResult) and order.action in VARIABLE_ACTIONS:
         await _learn(station_id, order.action, payload, answer=answer, storage=storage, payloads=payloads)

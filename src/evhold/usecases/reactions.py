@@ -8,38 +8,30 @@ House rules (transitions: when orders go out after a reconnect):
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from evhold.domain.errors import DomainError
-from evhold.domain.events import Event, OrderDue, ReservationChanged
-from evhold.domain.reservation import Due, Reservation, State, with_ask
-from evhold.domain.transitions import asked
-from evhold.domain.values import Ask, AskKind, MessageId, ReservationId, StationId
-from evhold.usecases import b07_base_report
-from evhold.usecases.forgotten import forgotten
-from evhold.usecases.late import with_reserved
-from evhold.usecases.ports import (
-    CancelAnswer,
-    Clock,
-    Connected,
-    Ids,
-    Orders,
-    Requests,
-    ReserveAnswer,
-    Rules,
-    StationCommands,
-    Storage,
-    Stream,
-    Timer,
-)
-from evhold.usecases.settle import heard_answer, settle
-from evhold.usecases.stores import Tx
+from evhold.domain.events import ConnectorChanged, Event, OrderDue, ReservationChanged
+from evhold.domain.reservation import Reservation
+from evhold.domain.values import ConnectorId, EvseId, ReservationId, StationId
+from evhold.usecases import b07_base_report, forgotten, ghosts
+from evhold.usecases.asking import RESERVED, Asker
+from evhold.usecases.due_orders import DueOrders
+from evhold.usecases.ports import Clock, Connected, Ids, Orders, Requests, Rules, StationCommands, Storage, Timer
 
 NO_BOOT_AFTER: Final = timedelta(seconds=5)
+#: After a reconnect without a boot: how long the station has to report its connectors before it is asked for them.
+RESYNC_AFTER: Final = timedelta(seconds=10)
+#: A restore that a lost socket or our own restart cut short is taken up again while its boot is no older.
+RESTORE_WITHIN: Final = timedelta(minutes=10)
 REPORTS_AT_ONCE: Final = 5
-_ORDER: Final = {Due.RETRACT: 0, Due.CANCEL: 1, Due.CLEAN_UP: 2, Due.UNDO: 3, Due.RENEW: 4}
+REPORT_TIMEOUT: Final = timedelta(seconds=60)
+
+
+def _nobody(ghost: ghosts.Ghost) -> None:
+    """Nobody is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +47,10 @@ class World:
     rules: Rules
     #: GetVariables for ReservationCtrlr and TxCtrlr, learned into the station's row.
     read_capabilities: Callable[[StationId], Awaitable[object]]
-    #: A live reservation's expiry, for the sweep.
+    #: A live reservation's expiry by our clock, for the sweep.
     expect: Callable[[datetime], None]
+    #: The operator should see this.
+    tell_ghost: Callable[[ghosts.Ghost], None] = _nobody
 
 
 class Reactions:
@@ -64,12 +58,14 @@ class Reactions:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._asker = Asker(storage=world.storage, stations=world.stations, clock=world.clock, ids=world.ids)
+        self._due = DueOrders(self._asker, wake_in=self._wake_in, settled=self._expect)
         self._connected: dict[StationId, Connected] = {}
-        self._going: set[StationId] = set()
-        self._again: set[StationId] = set()
         self._timers: dict[tuple[StationId, str], Timer] = {}
         self._waiting_reports: list[StationId] = []
         self._reporting: set[StationId] = set()
+        #: Ids that a ghost hunt asked each connected station about already.
+        self._hunted: dict[StationId, set[ReservationId]] = {}
 
     # The station comes and goes
 
@@ -77,14 +73,17 @@ class Reactions:
         """A socket is open and its context loaded: without a boot, orders go out after the first other CALL, or 5 s."""
         self._connected[connected.station_id] = connected
         self._later(connected.station_id, "no-boot", NO_BOOT_AFTER, lambda: self._without_boot(connected))
+        self._suspect_all(connected)
 
     def closed(self, connected: Connected) -> None:
         """Its socket is gone; what is due waits for the next."""
-        if self._connected.get(connected.station_id) is connected:
-            del self._connected[connected.station_id]
-            for key in [key for key in self._timers if key[0] == connected.station_id]:
+        station_id = connected.station_id
+        if self._connected.get(station_id) is connected:
+            del self._connected[station_id]
+            self._hunted.pop(station_id, None)
+            for key in [key for key in self._timers if key[0] == station_id]:
                 self._timers.pop(key).cancel()
-            self._reporting.discard(connected.station_id)
+            self._reporting.discard(station_id)
             self._next_report()
 
     def heard(self, connected: Connected) -> None:
@@ -95,25 +94,49 @@ class Reactions:
     def booted(self, connected: Connected, *, at: datetime, restarted: bool) -> None:
         """Our Accepted to a BootNotification is on its way: orders go out, variables are read, the forgotten is restored."""
         self._cancel(connected.station_id, "no-boot")
+        self._cancel(connected.station_id, "resync")
         self._start(self._after_boot(connected), name="after-boot")
+        self._suspect_all(connected)
         if restarted:
-            delay = self._world.rules.restore_delay
-            self._later(connected.station_id, "restore", delay, lambda: self._restore_due(connected, at))
+            self._restore_in(self._world.rules.restore_delay, connected, booted_at=at)
+        else:
+            # It booted before it was Accepted, perhaps.
+            self._start(self._take_up_restore(connected), name="restore")
 
     def _without_boot(self, connected: Connected) -> None:
         self._cancel(connected.station_id, "no-boot")
         if connected.registration is None:
             # B01, B03: never seen before. It is asked to boot; until then nothing else is.
             self._start(self._world.requests.trigger_message(connected, "BootNotification"), name="trigger-boot")
-        elif self._is_there(connected.station_id):
+        elif self._asker.is_there(connected.station_id):
             self.go(connected.station_id)
+            self._later(connected.station_id, "resync", RESYNC_AFTER, lambda: self._resync(connected))
+            self._start(self._take_up_restore(connected), name="restore")
 
     async def _after_boot(self, connected: Connected) -> None:
-        await self._run(connected.station_id)
+        await self._due.run(connected.station_id)
         await self._world.read_capabilities(connected.station_id)
         station = await self._world.storage.read(lambda tx: tx.stations.find(connected.station_id))
         if station is not None and b07_base_report.wanted(station):
             self._want_report(connected.station_id)
+
+    # Statuses after a reconnect
+
+    def _resync(self, connected: Connected) -> None:
+        if self._asker.is_there(connected.station_id):
+            self._start(self._ask_statuses(connected), name="resync")
+
+    async def _ask_statuses(self, connected: Connected) -> None:
+        """B04.FR.01, B04.FR.02: only what changed need be reported again, and what changed unseen might be lost."""
+        for key in sorted(connected.statuses):
+            if key in connected.reported:
+                continue
+            asked = self._world.requests.trigger_message(
+                connected, "StatusNotification", evse_id=EvseId(key[0]), connector_id=key[1]
+            )
+            if not await asked:
+                # It can't, or won't: the others would fare no better.
+                return
 
     # Base reports: at most five at a time, never in a storm
 
@@ -137,139 +160,111 @@ class Reactions:
                 self._start(self._ask_report(connected), name="base-report")
 
     async def _ask_report(self, connected: Connected) -> None:
+        station_id = connected.station_id
         request_id = int(self._world.ids.jitter() * 2**30) + 1
         connected.expected_reports.add(request_id)
-        if await self._world.requests.get_base_report(connected, request_id):
-            # A report that stops half-way must not hold up the others.
-            self._later(
-                connected.station_id, "report", timedelta(seconds=60), lambda: self.report_ended(connected.station_id)
-            )
-        else:
+        will_come = await self._world.requests.get_base_report(connected, request_id)
+        if not will_come:
             connected.expected_reports.discard(request_id)
-            self.report_ended(connected.station_id)
+        if self._connected.get(station_id) is not connected:
+            # What became of this connection is settled; a newer one has its own report.
+            return
+        if will_come:
+            # A report that stops half-way must not hold up the others.
+            self._later(station_id, "report", REPORT_TIMEOUT, lambda: self.report_ended(station_id))
+        else:
+            self.report_ended(station_id)
 
-    # Due orders
-
-    async def follow(self, stream: Stream) -> None:
-        """Reads the committed events for ever: due orders are sent, expiries are expected."""
-        async for told in stream.follow(after=None):
-            if told is not None:
-                self.on_event(told.event)
+    # Committed events
 
     def on_event(self, event: Event) -> None:
-        """One committed event."""
+        """One committed event: due orders are sent, expiries are expected, connectors Reserved for nothing are noticed."""
         match event:
-            case OrderDue(station_id=station_id, not_before=not_before):
-                wait = not_before - self._world.clock.now()
-                if wait > timedelta():
-                    self._wake_in(station_id, wait)
-                else:
-                    self.go(station_id)
-            case ReservationChanged(reservation=known) if known.is_live or known.keeps_claim:
-                self._world.expect(known.expiry)
+            case OrderDue(station_id=station_id, reservation_id=reservation_id):
+                # An order that is due later: the run sees it among the others, and sets the timer for the first of them.
+                self.go(station_id)
+                self._start(self._expect_again(reservation_id), name="expect")
+            case ReservationChanged(reservation=known):
+                self._expect(known)
+                if not known.is_live and known.station_id in self._connected:
+                    # What it explained has to be explained anew.
+                    self._suspect_all(self._connected[known.station_id])
+            case ConnectorChanged(station_id=station_id) if station_id in self._connected:
+                self._suspect(self._connected[station_id], event.evse_id, event.connector_id, status=event.status)
             case _:
                 pass
 
     def go(self, station_id: StationId) -> None:
         """What this station is due is sent now, one order after the other."""
-        if self._is_there(station_id):
-            self._start(self._run(station_id), name="due-orders")
+        if self._asker.is_there(station_id):
+            self._start(self._due.run(station_id), name="due-orders")
 
-    async def _run(self, station_id: StationId) -> None:
-        if station_id in self._going:
-            self._again.add(station_id)
-            return
-        self._going.add(station_id)
-        try:
-            while await self._send_all(station_id) or station_id in self._again:
-                self._again.discard(station_id)
-        finally:
-            self._going.discard(station_id)
-            self._again.discard(station_id)
+    def _expect(self, known: Reservation) -> None:
+        """The sweep comes in time for it, by the station's clock."""
+        if known.is_live or known.keeps_claim:
+            connected = self._connected.get(known.station_id)
+            offset = connected.clock_offset if connected is not None else None
+            self._world.expect(known.expiry - (offset or timedelta()))
 
-    async def _send_all(self, station_id: StationId) -> bool:
-        """Every order that is due now was sent; whether to look again."""
-        if not self._is_there(station_id):
-            return False
-        now = self._world.clock.now()
-        waiting = await self._world.storage.read(lambda tx: tx.reservations.due_at(station_id))
-        later = [known.retry_at for known in waiting if known.retry_at is not None and known.retry_at > now]
-        ready = [known for known in waiting if known.retry_at is None or known.retry_at <= now]
-        if later:
-            self._wake_in(station_id, min(later) - now)
-        for known in sorted(ready, key=lambda one: _ORDER[one.due] if one.due else 9):
-            await self._send(known.id)
-        return bool(ready)
-
-    async def _send(self, reservation_id: ReservationId) -> None:
-        message_id = self._world.ids.message_id()
-        opened = await self._world.storage.transact(lambda tx: self._open(tx, reservation_id, message_id))
-        if opened is not None:
-            await self._ask(opened)
-
-    def _open(self, tx: Tx, reservation_id: ReservationId, message_id: MessageId) -> Reservation | None:
-        """The due order as an open ask, committed before it is sent; None if nothing is due any more."""
-        known = tx.reservations.get(reservation_id)
-        now = self._world.clock.now()
-        if (due := known.due) is None or (known.retry_at is not None and known.retry_at > now):
-            return None
-        if due in (Due.CLEAN_UP, Due.UNDO, Due.RENEW) and now >= known.terms.expiry:
-            # Past its expiry the station holds it no more: nothing to clean up, nothing to ask for.
-            tx.reservations.save(asked(replace(known, follow=None, retry_at=None, version=known.version + 1)))
-            return None
-        terms = None if due.ask_kind.is_cancel else known.terms
-        ask = Ask(message_id=message_id, kind=due.ask_kind, terms=terms, sent_at=now)
-        opened = with_ask(known, ask)
-        tx.reservations.save(asked(opened))
-        return opened
-
-    async def _ask(self, opened: Reservation) -> None:
-        world, ask = self._world, opened.ask
-        assert ask is not None
-        answer: ReserveAnswer | CancelAnswer
-        if ask.kind.is_cancel:
-            answer, frames = await world.stations.cancel_reservation(opened.station_id, opened.id, ask)
-        else:
-            answer, frames = await world.stations.reserve_now(opened.station_id, opened.id, ask)
-        heard = heard_answer(answer, frames, at=world.clock.now())
-        await world.storage.transact(lambda tx: settle(tx, opened.id, with_reserved(tx, opened, answer), heard))
+    async def _expect_again(self, reservation_id: ReservationId) -> None:
+        """Row 44: closing an ask re-arms the sweep, also where that was no change to tell."""
+        self._expect(await self._world.storage.read(lambda tx: tx.reservations.get(reservation_id)))
 
     # Restores (row 56)
 
-    def _restore_due(self, connected: Connected, booted_at: datetime) -> None:
-        if self._is_there(connected.station_id):
-            self._start(self._restore(connected, booted_at), name="restore")
+    def _restore_in(self, delay: timedelta, connected: Connected, *, booted_at: datetime) -> None:
+        self._later(connected.station_id, "restore", delay, lambda: self._restore(connected, booted_at))
 
-    async def _restore(self, connected: Connected, booted_at: datetime) -> None:
-        station_id = connected.station_id
-        candidates = await self._world.storage.read(lambda tx: forgotten(tx, connected, booted_at=booted_at))
-        for reservation_id in candidates:
-            message_id = self._world.ids.message_id()
-            opened = await self._world.storage.transact(
-                lambda tx, wanted=reservation_id, ask_id=message_id: self._open_restore(tx, wanted, ask_id)  # type: ignore[misc]  # mypy takes a lambda's defaults for arguments
+    async def _take_up_restore(self, connected: Connected) -> None:
+        """A restore that was cut short by a lost socket or by our restart is due again: row 55."""
+        station = await self._world.storage.read(lambda tx: tx.stations.find(connected.station_id))
+        booted_at = station.booted_at if station is not None else None
+        is_recent = booted_at is not None and self._world.clock.now() - booted_at < RESTORE_WITHIN
+        if booted_at is None or not is_recent or self._connected.get(connected.station_id) is not connected:
+            return
+        # Its connectors are reported in this connection first, asked for if need be.
+        self._restore_in(self._world.rules.restore_delay + RESYNC_AFTER, connected, booted_at=booted_at)
+
+    def _restore(self, connected: Connected, booted_at: datetime) -> None:
+        if self._asker.is_there(connected.station_id):
+            work = forgotten.restore(connected, booted_at=booted_at, asker=self._asker, settled=self._expect)
+            self._start(work, name="restore")
+
+    # Ghosts
+
+    def _suspect_all(self, connected: Connected) -> None:
+        for one in connected.statuses.values():
+            self._suspect(connected, one.evse_id, one.connector_id, status=one.status)
+
+    def _suspect(self, connected: Connected, evse_id: EvseId, connector_id: ConnectorId, *, status: str | None) -> None:
+        """Row 57: it is wondered at when it has been Reserved for a while."""
+        station_id, what = connected.station_id, f"ghost {evse_id}.{connector_id}"
+        if status != RESERVED:
+            self._cancel(station_id, what)
+        elif (station_id, what) not in self._timers:
+            self._later(
+                station_id,
+                what,
+                ghosts.RESERVED_FOR,
+                lambda: self._start(self._hunt(connected, evse_id, connector_id), name="ghost-hunt"),
             )
-            if opened is not None and self._is_there(station_id):
-                await self._ask(opened)
 
-    def _open_restore(self, tx: Tx, reservation_id: ReservationId, message_id: MessageId) -> Reservation | None:
-        known = tx.reservations.get(reservation_id)
-        now = self._world.clock.now()
-        if (
-            known.state is not State.ACTIVE
-            or known.ask is not None
-            or known.due is not None
-            or now >= known.terms.expiry
-        ):
-            return None
-        opened = with_ask(known, Ask(message_id=message_id, kind=AskKind.RESTORE, terms=known.terms, sent_at=now))
-        tx.reservations.save(asked(opened))
-        return opened
+    async def _hunt(self, connected: Connected, evse_id: EvseId, connector_id: ConnectorId) -> None:
+        if not self._asker.is_there(connected.station_id):
+            return
+        spared = self._hunted.setdefault(connected.station_id, set())
+        ghost = await ghosts.hunt(
+            connected, evse_id=evse_id, connector_id=connector_id, spared=spared, asker=self._asker
+        )
+        if ghost is None:
+            return
+        spared.update(ghost.asked)
+        self._world.tell_ghost(ghost)
+        if ghost.removed is not None:
+            # There may be more than one.
+            self._suspect_all(connected)
 
     # Small things
-
-    def _is_there(self, station_id: StationId) -> bool:
-        presence = self._world.stations.presence(station_id)
-        return presence.online and presence.registered
 
     def _start(self, work: Awaitable[object], *, name: str) -> None:
         async def run() -> None:

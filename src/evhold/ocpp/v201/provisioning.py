@@ -171,6 +171,22 @@ class Provisioning:
         return convert.answer_of(answer, kind)
 
 
+def expect(connected: Connected, action: str, payload: bytes) -> None:
+    """What a raw call asks for may come from now on, however the station is registered. Its payload was checked before.
+
+    Requirements: B02, B03
+    """
+    if action == "TriggerMessage":
+        connected.triggered.add(decode(payload, TriggerMessageRequest).requested_message)
+    elif action == "GetBaseReport":
+        request = decode(payload, GetBaseReportRequest)
+        if request.report_base == "FullInventory":
+            connected.expected_reports.add(request.request_id)
+        connected.triggered.add("NotifyReport")
+    elif action == "GetReport":
+        connected.triggered.add("NotifyReport")
+
+
 def told_variables(action: str, request: bytes, answer: bytes) -> list[Variable]:
     """Return what the answer to a raw GetVariables or SetVariables says; empty for any other, or one that can't be read."""
     try:

@@ -22,7 +22,7 @@ from evhold.ocpp.v201 import (
 )
 from evhold.ocpp.v201.convert import StatusReport
 from evhold.ocpp.v201.messages import ACTIONS, decode
-from evhold.usecases.ports import AvailabilityChange, RemoteStart
+from evhold.usecases.ports import AvailabilityChange, Connected, RemoteStart
 
 NAME: Final = "2.0.1"
 SUBPROTOCOL: Final = "ocpp2.0.1"
@@ -84,6 +84,11 @@ def check(action: str, payload: bytes) -> None:
         fault = from_validation(error)
         field = fault.details.get("field", "payload")
         raise InvalidOrder(field, fault.description.removeprefix(field).strip()) from error
+
+
+def expect(connected: Connected, action: str, payload: bytes) -> None:
+    """What this raw call asks for may come from now on, however the station is registered."""
+    provisioning.expect(connected, action, payload)
 
 
 class Payloads:

@@ -1,0 +1,81 @@
+"""The orders that reservations wait to send: retractions, wishes, then the rest, one after the other for each station."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import Final
+
+from evhold.domain.reservation import Due, Reservation
+from evhold.domain.transitions import asked
+from evhold.domain.values import ReservationId, StationId
+from evhold.usecases.asking import Asker, Wanted
+from evhold.usecases.stores import Tx
+
+#: Row 55. What is to be canceled goes before what is to be reserved again.
+_ORDER: Final[dict[Due | None, int]] = {Due.RETRACT: 0, Due.CANCEL: 1, Due.CLEAN_UP: 2, Due.UNDO: 3, Due.RENEW: 4}
+
+
+class DueOrders:
+    """Sends what is due. What that is stands in the rows; nothing of it is remembered here.
+
+    Args:
+        asker: Asks the station.
+        wake_in: Look again at this station after so long.
+        settled: A reservation as it is after its order has ended.
+    """
+
+    def __init__(
+        self,
+        asker: Asker,
+        *,
+        wake_in: Callable[[StationId, timedelta], None],
+        settled: Callable[[Reservation], None],
+    ) -> None:
+        self._asker = asker
+        self._wake_in = wake_in
+        self._settled = settled
+        self._going: set[StationId] = set()
+        self._again: set[StationId] = set()
+
+    async def run(self, station_id: StationId) -> None:
+        """What this station is due was sent; where that is under way already, it will look again at its end."""
+        if station_id in self._going:
+            self._again.add(station_id)
+            return
+        self._going.add(station_id)
+        try:
+            while await self._send_all(station_id) or station_id in self._again:
+                self._again.discard(station_id)
+        finally:
+            self._going.discard(station_id)
+            self._again.discard(station_id)
+
+    async def _send_all(self, station_id: StationId) -> bool:
+        """Every order that is due now was sent; whether to look again."""
+        if not self._asker.is_there(station_id):
+            return False
+        waiting = await self._asker.storage.read(lambda tx: tx.reservations.due_at(station_id))
+        now = self._asker.clock.now()
+        later = [known.retry_at for known in waiting if known.retry_at is not None and known.retry_at > now]
+        ready = [known for known in waiting if known.retry_at is None or known.retry_at <= now]
+        if later:
+            self._wake_in(station_id, min(later) - now)
+        for known in sorted(ready, key=lambda one: _ORDER[one.due]):
+            if not self._asker.is_there(station_id):
+                return False
+            ended = await self._asker.order(partial(self._choose, reservation_id=known.id))
+            if ended is not None:
+                self._settled(ended.reservation)
+        return bool(ready)
+
+    def _choose(self, tx: Tx, *, reservation_id: ReservationId) -> Wanted | None:
+        known = tx.reservations.get(reservation_id)
+        now = self._asker.clock.now()
+        if (due := known.due) is None or (known.retry_at is not None and known.retry_at > now):
+            return None
+        if due in (Due.CLEAN_UP, Due.UNDO, Due.RENEW) and now >= known.expiry:
+            # Past its expiry the station holds it no more: nothing to clean up, nothing to ask for.
+            tx.reservations.save(asked(replace(known, follow=None, retry_at=None, version=known.version + 1)))
+            return None
+        return Wanted(known, due.ask_kind)

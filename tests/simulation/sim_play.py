@@ -1,0 +1,320 @@
+"""One seeded run: what drivers, cars, stations, cables and the machine do in a storm; then everything heals."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
+
+from sim_loop import World
+from sim_network import Weather
+from sim_node import Csms
+from sim_options import draw_options
+from sim_station import SimStation
+from sim_storage import fresh_database
+from sqlalchemy import Engine
+
+from evhold import bindings
+from evhold.adapters.sql.tx import SqlTx
+from evhold.domain.authorization import Token, TokenStatus
+from evhold.domain.errors import DomainError
+from evhold.domain.reservation import State
+from evhold.domain.values import By, EvseId, IdToken, StationId, Terms
+from evhold.usecases.h01_reserve import Placed, ReplaceOrder, ReserveOrder, TermsPatch
+from evhold.usecases.h02_cancel import CancelOrder
+from evhold.usecases.ports import StorageAway
+
+STORM_S: Final = 900.0
+CALM_S: Final = 1200.0
+TOKENS: Final = ("AA01", "AA02", "BB01", "CC01")
+GROUP: Final = IdToken("FLEET", "Central")
+
+
+@dataclass(slots=True)
+class Heard:
+    """What callers of the API were told: ids as they were given, and those that were told to be Active."""
+
+    ids: list[int] = field(default_factory=list)
+    active: list[tuple[int, str]] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+class Play:
+    """A CSMS, one or two stations, and a seeded schedule of what happens to them.
+
+    Args:
+        seed: All chance of the run comes from it.
+        trace: Whether a readable trace is kept.
+    """
+
+    def __init__(self, seed: int, *, trace: bool = False) -> None:
+        self.rng = rng = random.Random(seed)
+        self.world = World()
+        if trace:
+            self.world.trace = []
+        self.engine: Engine = fresh_database(rng.randrange(1, 2**30))
+        self.csms = Csms(self.world, engine=self.engine, rng=rng, slow=rng.choice((0.0, 0.02, 0.2)))
+        self.heard = Heard()
+        self.stations = [self._station(n) for n in range(1, rng.choice((2, 3)))]
+        self.is_calm = False
+        self._calls: tuple[int, bindings.web.ReservationCalls] | None = None
+        self._kill_at = -1
+        self.world.on_step = self._maybe_kill
+        with self.engine.begin() as connection:
+            tx = SqlTx(connection, now=lambda: self.world.now)
+            for token in TOKENS:
+                group = GROUP if token.startswith("AA") else None
+                tx.tokens.put(Token(id_token=IdToken(token, "ISO14443"), status=TokenStatus.ACCEPTED, group=group))
+
+    def _station(self, number: int) -> SimStation:
+        weather = Weather(self.world, self.rng)
+        options = draw_options(f"CS{number}", self.rng)
+        station = SimStation(
+            self.world,
+            options,
+            connect=lambda me: self.csms.connect(me.id, me, weather),
+            weather=weather,
+            rng=self.rng,
+        )
+        self.world.note(f"{options}")
+        return station
+
+    # The run
+
+    def storm(self) -> None:
+        """Everything that may happen happens."""
+        self.csms.start()
+        for station in self.stations:
+            station.come(self.rng.random())
+        at = 5.0
+        while at < STORM_S:
+            self.world.at(at, self._something)
+            # Bursts and pauses.
+            at += self.rng.choice((0.001, 0.05, 0.5, 5.0, 20.0, 60.0)) * self.rng.random() * 2
+        self.world.run(until=STORM_S)
+
+    def calm(self) -> None:
+        """All is reachable again, nobody does anything any more, and what was open has had its time."""
+        self.is_calm = True
+        self.world.note("calm")
+        self.csms.start()
+        for station in self.stations:
+            station.weather.stalled_until = 0.0
+            station.wanted = True
+            station.come(0.1)
+        self.world.run(until=STORM_S + CALM_S)
+
+    def end(self, latest: datetime) -> None:
+        """Every car has left, every fault is mended, and every reservation has expired by every clock."""
+        for station in self.stations:
+            for evse in station.station.state.evses.values():
+                station.act(lambda at, now, number=evse.id: at.unplug(number, now=now))  # type: ignore[misc]
+        skew = max(abs(one.options.misbehaviour.clock_offset) for one in self.stations)
+        until = latest + skew + timedelta(minutes=10) - self.world.now
+        self.world.run(until=self.world.time + max(until.total_seconds(), 600.0))
+
+    # What happens
+
+    def _something(self) -> None:
+        station = self.rng.choice(self.stations)
+        weighted: dict[Callable[[SimStation], None], int] = {
+            self._reserve: 12,
+            self._cancel: 7,
+            self._replace: 6,
+            self._present: 5,
+            self._plug: 3,
+            self._unplug: 5,
+            self._break: 1,
+            self._switch: 1,
+            self._leave: 1,
+            self._cut: 2,
+            self._stall: 2,
+            self._reboot: 1,
+            self._kill: 1,
+        }
+        act = self.rng.choices(list(weighted), list(weighted.values()))[0]
+        act(station)
+        if act in (self._reserve, self._cancel, self._replace) and self.rng.random() < 0.4:
+            trouble = self.rng.choice(
+                (self._kill, self._kill, self._cut, self._cut, self._stall, self._reboot, self._present, self._cancel)
+            )
+            self.world.after(self.rng.random() * self.rng.choice((0.02, 0.2, 2.0)), lambda: trouble(station))
+
+    def _reserve(self, station: SimStation) -> None:
+        rng = self.rng
+        kind = rng.choices(("evse", "type", "any"), (6, 1, 3))[0]
+        lasting = rng.choice((rng.uniform(5, 90), rng.uniform(100, 900), rng.uniform(1500, 4000)))
+        token = rng.choice(TOKENS)
+        terms = Terms(
+            id_token=IdToken(token, "ISO14443"),
+            expiry=self._whole(lasting),
+            evse_id=EvseId(rng.randint(1, len(station.options.layout()))) if kind == "evse" else None,
+            connector_type="cCCS2" if kind == "type" else None,
+            group_id_token=GROUP if token.startswith("AA") and rng.random() < 0.5 else None,
+        )
+        order = ReserveOrder(station_id=station.id, terms=terms, by=By.DRIVER, force=rng.random() < 0.5)
+        what = f"reserve {station.id} {terms.evse_id} for {token} until {terms.expiry:%H:%M:%S}"
+        self._call(what, self._reserving(order))
+        if rng.random() < 0.6:
+            self._arrive(station, token, evse_id=terms.evse_id, after_s=rng.random() * min(lasting * 1.1, 200))
+
+    def _arrive(self, station: SimStation, token: str, *, evse_id: int | None, after_s: float) -> None:
+        """The driver comes, before or after the cable, charges, and leaves."""
+        rng, at = self.rng, self.world.time + after_s
+        place = evse_id or 1
+        cable = at + rng.uniform(-10, 30)
+        self.world.at(at, lambda: self._present(station, token=token, evse_id=evse_id))
+        self.world.at(cable, lambda: self._plug(station, number=place))
+        self.world.at(max(at, cable) + 150 * rng.random(), lambda: self._unplug(station, number=place))
+
+    def _whole(self, lasting: float) -> datetime:
+        return (self.world.now + timedelta(seconds=lasting)).replace(microsecond=0) + timedelta(seconds=1)
+
+    def _call(self, what: str, work: Callable[[bindings.web.ReservationCalls], object]) -> None:
+        if not self.csms.is_up or self.csms.app is None:
+            return
+        self.world.note(f"API: {what}")
+        if self._calls is None or self._calls[0] != self.csms.lives:
+            self._calls = self.csms.lives, bindings.reservation_calls(self.csms.app.parts)
+        calls = self._calls[1]
+
+        async def guarded() -> None:
+            try:
+                await work(calls)  # type: ignore[misc]
+            except (DomainError, StorageAway) as error:
+                self.world.note(f"API: {what}: {error!r}")
+            except Exception as error:
+                self.heard.failures.append(f"{what}: {error!r}")
+
+        self.csms.spawn(guarded())
+
+    def _reserving(self, order: ReserveOrder) -> Callable[[bindings.web.ReservationCalls], object]:
+        async def work(calls: bindings.web.ReservationCalls) -> None:
+            placed = await calls.place(order)
+            assert isinstance(placed, Placed)
+            self.heard.ids.append(placed.reservation.id)
+            assert self.csms.app is not None
+            known = await self.csms.app.orders.start(calls.ask(placed), name=f"reserve {placed.reservation.id}")
+            # As the API answers a POST.
+            if known.was_active or known.accepted_kept or known.state in (State.ACTIVE, State.USED):
+                self.heard.active.append((known.id, "201"))
+            self.world.note(f"API: {known.id} is {known.state}")
+
+        return work
+
+    def _replace(self, station: SimStation) -> None:
+        if not self.heard.ids:
+            return
+        rng, wanted = self.rng, self._some_id()
+        expiry = self._whole(rng.choice((rng.uniform(5, 60), rng.uniform(60, 1200), rng.uniform(1500, 4000))))
+        changes = rng.choice(
+            (
+                TermsPatch(expiry=expiry),
+                TermsPatch(evse_id=EvseId(rng.randint(1, 2)), expiry=expiry),
+                TermsPatch(id_token=IdToken(rng.choice(TOKENS), "ISO14443"), group_id_token=None),
+            )
+        )
+        order = ReplaceOrder(reservation_id=wanted, changes=changes, by=By.DRIVER)
+
+        async def work(calls: bindings.web.ReservationCalls) -> None:
+            proposed = await calls.propose(order)
+            assert self.csms.app is not None
+            await self.csms.app.orders.start(calls.ask_replacement(proposed), name=f"replace {wanted}")
+
+        self._call(f"replace {wanted} by {changes}", work)
+
+    def _cancel(self, station: SimStation) -> None:
+        if not self.heard.ids:
+            return
+        wanted = self._some_id()
+
+        async def work(calls: bindings.web.ReservationCalls) -> None:
+            wished = await calls.wish(CancelOrder(reservation_id=wanted, by=By.DRIVER))
+            assert self.csms.app is not None
+            if wished.ask is not None:
+                await self.csms.app.orders.start(calls.ask_cancel(wished), name=f"cancel {wanted}")
+
+        self._call(f"cancel {wanted}", work)
+
+    def _some_id(self) -> int:
+        return self.rng.choice(self.heard.ids[-4:])
+
+    def _present(self, station: SimStation, *, token: str | None = None, evse_id: int | None = None) -> None:
+        if token is None:
+            evse_id = self.rng.choice((None, *range(1, len(station.options.layout()) + 1)))
+            token = self.rng.choice(TOKENS)
+        self.world.note(f"{station.id}: {token} at {evse_id}")
+        station.present(evse_id, token)
+
+    def _plug(self, station: SimStation, *, number: int | None = None) -> None:
+        number = number or self._evse(station, "plug in")
+        station.act(lambda at, now: at.plug_in(number, now=now))
+
+    def _unplug(self, station: SimStation, *, number: int | None = None) -> None:
+        number = number or self._evse(station, "unplug")
+        station.act(lambda at, now: at.unplug(number, now=now))
+
+    def _break(self, station: SimStation) -> None:
+        number = self._evse(station, "fault")
+        station.act(lambda at, now: at.fault(number, now=now))
+        mend = lambda: station.act(lambda at, now: at.clear_fault(number, now=now))  # noqa: E731
+        self.world.after(self.rng.choice((2.0, 120.0)) * self.rng.random(), mend)
+
+    def _switch(self, station: SimStation) -> None:
+        evse = station.station.state.evses[self._evse(station, "switch off")]
+        station.act(lambda at, now: at.set_operative([evse], False, now=now))
+        back = lambda: station.act(lambda at, now: at.set_operative([evse], True, now=now))  # noqa: E731
+        self.world.after(self.rng.choice((2.0, 120.0)) * self.rng.random(), back)
+
+    def _evse(self, station: SimStation, what: str) -> int:
+        number = self.rng.randint(1, len(station.options.layout()))
+        self.world.note(f"{station.id}: {what} at EVSE {number}")
+        return number
+
+    # Faults
+
+    def _leave(self, station: SimStation) -> None:
+        self.world.note(f"{station.id} is out of reach")
+        station.leave()
+
+        def back() -> None:
+            station.wanted = True
+            station.come(0.1)
+
+        self.world.after(self.rng.choice((3.0, 70.0, 300.0)) * self.rng.random(), back)
+
+    def _cut(self, station: SimStation) -> None:
+        if station.link is not None and not self.is_calm:
+            rng = self.rng
+            silent = rng.choice((0.0, 0.0, 1.0, 40.0)) * rng.random()
+            station.link.cut(up_lost=rng.random() < 0.5, down_lost=rng.random() < 0.5, silent_s=silent)
+
+    def _stall(self, station: SimStation) -> None:
+        seconds = self.rng.choice((2.0, 35.0, 70.0)) * self.rng.random()
+        self.world.note(f"{station.id}: frames are held up for {seconds:.0f} s")
+        station.weather.stalled_until = self.world.time + seconds
+
+    def _reboot(self, station: SimStation) -> None:
+        if not self.is_calm:
+            station.reboot()
+
+    def _kill(self, station: SimStation) -> None:
+        """At one of the next awaits, whichever it is."""
+        if not self.is_calm:
+            self._kill_at = self.world.steps + self.rng.randint(1, self.rng.choice((5, 30, 150)))
+
+    def _maybe_kill(self) -> None:
+        if 0 <= self._kill_at <= self.world.steps and not self.is_calm:
+            self._kill_at = -1
+            self.csms.kill()
+            self.world.after(self.rng.choice((0.1, 3.0, 40.0)) * self.rng.random(), self.csms.start)
+
+
+def everything(play: Play) -> SqlTx:
+    """The stores as they are now, for looking only."""
+    return SqlTx(play.engine.connect(), now=lambda: play.world.now)
+
+
+def station_of(play: Play, station_id: StationId) -> SimStation:
+    """The simulated station of this id."""
+    return next(one for one in play.stations if one.id == station_id)

@@ -1,0 +1,83 @@
+"""Runs seeds of the simulation; ``python tests/simulation/simulate.py --seed 7`` shows one with its whole trace."""
+
+import argparse
+import sys
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import sim_checks
+from sim_play import Play
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of one seed."""
+
+    seed: int
+    violations: list[str] = field(default_factory=list)
+    excused: Counter[str] = field(default_factory=Counter)
+    states: Counter[str] = field(default_factory=Counter)
+    rows: Counter[int] = field(default_factory=Counter)
+    trace: list[str] = field(default_factory=list)
+    steps: int = 0
+    lives: int = 0
+
+
+def simulate(seed: int, *, trace: bool = False) -> Outcome:
+    """One run, checked in the calm after the storm and after the last expiry; the same seed gives the same outcome."""
+    play = Play(seed, trace=trace)
+    outcome = Outcome(seed)
+    with play.csms.in_charge():
+        play.storm()
+        play.calm()
+        book = sim_checks.Book(play)
+        outcome.violations += sim_checks.calm(book, outcome.excused)
+        latest = max((known.expiry for known in book.reservations), default=play.world.now)
+        play.end(latest + timedelta(seconds=300))
+        book = sim_checks.Book(play)
+        outcome.violations += sim_checks.final(book, outcome.excused)
+    play.csms.kill()
+    outcome.states.update(known.phase.value for known in book.reservations)
+    outcome.rows.update(row.row for rows in book.history.values() for row in rows)
+    outcome.trace = play.world.trace or []
+    outcome.steps, outcome.lives = play.world.steps, play.csms.lives
+    return outcome
+
+
+def main() -> int:
+    """Print the violations of a range of seeds, or one seed with its trace."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--seed", type=int, help="one seed, with its trace")
+    options.add_argument("--first", type=int, default=0)
+    options.add_argument("--count", type=int, default=100)
+    options.add_argument("--stop", type=int, default=20, help="after so many failing seeds")
+    chosen = options.parse_args()
+    if chosen.seed is not None:
+        outcome = simulate(chosen.seed, trace=True)
+        print("\n".join([*outcome.trace, *(f"VIOLATION {one}" for one in outcome.violations)]))
+        return bool(outcome.violations)
+    return bool(_range(chosen.first, chosen.count, chosen.stop))
+
+
+def _range(first: int, count: int, stop: int) -> int:
+    excused: Counter[str] = Counter()
+    states: Counter[str] = Counter()
+    rows: Counter[int] = Counter()
+    failed = 0
+    for seed in range(first, first + count):
+        outcome = simulate(seed)
+        excused += outcome.excused
+        states += outcome.states
+        rows += outcome.rows
+        if outcome.violations:
+            failed += 1
+            print(seed, *outcome.violations[:3], sep="\n    ")
+        if failed >= stop:
+            break
+    print(f"{failed} failed; {dict(states)}\nrows {dict(sorted(rows.items()))}\nexcused {dict(excused)}")
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())
