@@ -104,8 +104,8 @@ def reservation_calls(parts: Parts) -> web.ReservationCalls:
     return web.ReservationCalls(
         place=partial(h01_reserve.place, storage=storage, stations=stations, clock=clock, ids=ids, rules=parts.rules),
         ask=partial(h01_reserve.ask, storage=enduring, stations=stations, clock=clock),
-        remember=partial(h01_reserve.remember, storage=storage),
-        forget=partial(h01_reserve.forget, storage=storage),
+        remember=partial(h01_reserve.remember, storage=enduring),
+        forget=partial(h01_reserve.forget, storage=enduring),
         propose=partial(h01_reserve.propose, storage=storage, stations=stations, clock=clock, ids=ids),
         ask_replacement=partial(h01_reserve.ask_replacement, storage=enduring, stations=stations, clock=clock),
         wish=partial(h02_cancel.wish, storage=storage, stations=stations, clock=clock, ids=ids),

@@ -23,7 +23,7 @@ from evhold.adapters.sql.migrate import migrate as migrate_database
 from evhold.adapters.sql.recorder import SqlRecorder
 from evhold.adapters.sql.storage import SqlStorage, open_storage
 from evhold.config import Address, Settings
-from evhold.domain.events import RegistryChanged
+from evhold.domain.events import Event, RegistryChanged
 from evhold.domain.values import StationId
 from evhold.gateway.admission import Gatekeeper
 from evhold.gateway.commands import LocalCalls
@@ -83,7 +83,6 @@ class App:
             self.calls, clock=self.clock, ids=self.ids, clock_offset=self._offset_of
         )
         self.requests = Provisioning(self.calls, ids=self.ids)
-        self.sweeper = h04_end.Sweeper(storage=self.storage, clock=self.clock, orders=self.orders, rules=self.rules)
         self.health = StorageHealth(
             self._probe,
             clock=self.clock,
@@ -92,6 +91,7 @@ class App:
             long_s=patience_s,
         )
         patient, self.enduring = self._patient(patience_s), self._patient(None)
+        self.sweeper = h04_end.Sweeper(storage=self.enduring, clock=self.clock, orders=self.orders, rules=self.rules)
         self.parts = bindings.Parts(
             storage=self._patient(0),
             patient=patient,
@@ -161,7 +161,10 @@ class App:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._store_heard()
+        try:
+            await self._store_heard()
+        except StorageAway as error:
+            log.warning("stopped.storage-away", error=str(error))
         await self.storage.close()
 
     async def _start_events(self) -> LocalBus:
@@ -187,7 +190,15 @@ class App:
             if one is None or (isinstance(one.event, RegistryChanged) and one.event.kind == "station"):
                 await self.credentials.refresh()
             if one is not None:
+                self._expel_if_removed(one.event)
                 self.reactions.on_event(one.event)
+
+    def _expel_if_removed(self, event: Event) -> None:
+        """A station that was removed is not listened to any more."""
+        if isinstance(event, RegistryChanged) and event.kind == "station":
+            session = self.registry.find(StationId(event.key))
+            if session is not None and self.credentials.find(event.key.casefold()) is None:
+                session.expel()
 
     async def _keep_house(self) -> None:
         """Once a minute: when stations were last heard, credentials anew, old events away."""
@@ -214,8 +225,7 @@ class App:
             self._servers[0].send_away()
 
     def _storage_is_back(self) -> None:
-        """What could not be sent or ended meanwhile is made up."""
-        self.sweeper.expect(self.clock.now())
+        """What could not be sent meanwhile is made up; what waits to be stored goes on by itself, the sweep too."""
         for session in self.registry:
             self.reactions.go(session.context.station_id)
 
@@ -244,7 +254,7 @@ class App:
         self.reactions.closed(context)
         heard = self._heard.pop(context.station_id, None) or self.clock.now()
         await b01_boot.close_connection(
-            context, last_heard=heard, replaced=context.replaced, storage=self.parts.patient, clock=self.clock
+            context, last_heard=heard, replaced=context.replaced, storage=self.enduring, clock=self.clock
         )
 
     def _on_heard(self, context: Context, at: datetime) -> None:

@@ -146,9 +146,9 @@ async def test_a_long_absence_reports_every_connector(csms):
 
 
 async def test_a_station_that_is_removed(csms):
-    """It is known no more, and is not let in again; what was reserved there can still be read."""
+    """Its socket is closed and it is known no more; what was reserved there can still be read."""
     password = await provision(csms, "REMOVED")
-    async with online(csms, "REMOVED", password=password) as station:
+    async with online(csms, "REMOVED", password=password, backoff_s=60.0) as station:
         body = await reserved(csms, "REMOVED", evseId=1)
         assert (await csms.request("DELETE", "/stations/REMOVED")).status_code == 204
         problem(await csms.request("GET", "/stations/REMOVED"), status=404, name="station-unknown")

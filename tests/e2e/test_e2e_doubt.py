@@ -1,7 +1,7 @@
 """No answer is not a No: silence, late answers, lost sockets, and how they are settled."""
 
 import pytest
-from e2e_stage import FREE, RESERVED, heard, journey, online, told
+from e2e_stage import FREE, RESERVED, heard, journey, online, problem, told
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio(loop_scope="module")]
 
@@ -80,6 +80,25 @@ async def test_a_cancel_while_the_station_still_thinks(csms):
         known = await csms.until(body["id"], "Canceled")
         assert known["confirmed"] is True
         assert station.state.reservations == {}
+
+
+@pytest.mark.row(47, 49)
+async def test_nobody_has_to_wait_for_a_replacement(csms):
+    """Prefer: wait=0 answers 202 with old and new terms side by side; an order beside it is 409; then the new ones hold."""
+    slow = {}
+    async with online(csms, "PATCH-NO-WAIT", faulty={"answer_delay": slow}):
+        body = (await csms.reserve("PATCH-NO-WAIT", evseId=1)).json()
+        slow["ReserveNow"] = 0.5
+        path = f"/reservations/{body['id']}"
+        answer = await csms.request("PATCH", path, json={"evseId": 2}, headers={"Prefer": "wait=0"})
+        assert answer.status_code == 202, answer.text
+        assert (answer.json()["evseId"], answer.json()["replacement"]["evseId"]) == (1, 2)
+        beside = await csms.request("PATCH", path, json={"connectorType": "cCCS2"})
+        problem(beside, status=409, name="order-in-progress")
+        third = await csms.reserve("PATCH-NO-WAIT", evseId=2)
+        problem(third, status=409, name="evse-already-reserved")
+        known = await csms.until(body["id"], "Active", replacement=None)
+        assert known["evseId"] == 2
 
 
 @pytest.mark.row(52)

@@ -105,6 +105,27 @@ async def test_the_command_line_beside_a_running_server(tmp_path):
         await server.close()
 
 
+async def test_watch_tells_each_event_as_a_line(csms):
+    """`evhold watch --json` beside a station where cars come and go, and then a reservation."""
+    async with online(csms, "WATCHED") as station:
+        process = await start("watch", "--json", csms=csms)
+        assert process.stdout is not None
+        first = asyncio.create_task(process.stdout.readline())
+        try:
+            async with asyncio.timeout(20):
+                while not first.done():
+                    await station.plug_in(2)
+                    await station.unplug(2)
+                assert json.loads(first.result())["event"] == "connector.status"
+                body = await reserved(csms, "WATCHED", evseId=1)
+                while (told := json.loads(await process.stdout.readline()))["event"] != "reservation.accepted":
+                    continue
+                assert told["data"]["reservation"]["id"] == body["id"]
+        finally:
+            process.kill()
+            await process.communicate()
+
+
 async def play(csms, name, prefix):
     """What somebody has to order for the scenario, by REST, once its station is online."""
     station_id = f"{prefix}1"

@@ -120,7 +120,11 @@ def always(book: Book) -> Iterator[str]:
     yield from (f"an order failed: {failure}" for failure in play.heard.failures)
     given = Counter(play.heard.ids)
     yield from (f"the id {one} was given {count} times" for one, count in given.items() if count > 1)
-    yield from (f"the reservation {one} is gone" for one in given if one not in book.by_id)
+    yield from (f"the reservation {one} is gone" for one in play.heard.answered if one not in book.by_id)
+    for known, name in play.heard.wrong_ends:
+        station = station_of(play, known.station_id)
+        if _cannot_cancel(station) is None:
+            yield f"{_name(known)} was told as {name} at {known.updated_at:%H:%M:%S}, and its station held it then"
     yield from _double_booked(book)
     yield from _never_active(book)
     yield from _acknowledged(book)
@@ -235,6 +239,8 @@ def _untold(known: Reservation, truth: Truth, station: SimStation) -> str | None
         return "its end was never reported, or the report was lost"
     if last == "forgotten":
         return "forgotten, and not to be restored"
+    if last == "canceled" and known.cancel_requested_at is not None:
+        return _cannot_cancel(station)
     return None
 
 

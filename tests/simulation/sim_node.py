@@ -3,7 +3,7 @@ sockets, HTTP, clock, ids and the writer's thread."""
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,17 +13,19 @@ from unittest.mock import patch
 import structlog
 from sim_loop import ProcessLoop, World
 from sim_network import Link, StationEnd, Weather
-from sim_storage import DrawnStorage
+from sim_storage import DrawnStorage, shared_recorder
 from sqlalchemy import Engine
 from structlog.typing import EventDict, WrappedLogger
 
 from evhold import bindings, bootstrap
+from evhold.adapters.bus_local import LocalBus, Log
 from evhold.adapters.outbox import OutboxReader
 from evhold.config import Settings
 from evhold.domain.values import MessageId, StationId
 from evhold.gateway.session import Session
 from evhold.ocpp.router import Context, Version
 from evhold.ocpp.v201 import routes as v201
+from evhold.usecases.ports import Told
 
 #: Nobody else writes this database: a look at the outbox without a reason would only cost time.
 POLL_S: Final = 1e6
@@ -109,6 +111,7 @@ class Csms:
         self.lives = 0
         self.app: bootstrap.App | None = None
         self.links: list[Link] = []
+        self.on_told: Callable[[Sequence[Told]], None] = lambda events: None
         self._rng, self._slow = rng, slow
         self._loop = ProcessLoop(world)
         self._version: Version | None = None
@@ -176,6 +179,18 @@ class Csms:
             self.world.note(f"log {event}")
         raise structlog.DropEvent
 
+    def _bus(self, source: Log, *, position: int) -> LocalBus:
+        """The real bus, overheard."""
+        bus = LocalBus(source, position=position)
+        tell = bus.tell
+
+        def overheard(events: Sequence[Told]) -> None:
+            self.on_told(events)
+            tell(events)
+
+        bus.tell = overheard  # type: ignore[method-assign]
+        return bus
+
     @contextmanager
     def in_charge(self) -> Iterator[None]:
         """Logs come here, and nodes that are built have no sockets."""
@@ -186,6 +201,8 @@ class Csms:
                 bootstrap,
                 StationServer=_NoServer,
                 ApiServer=_NoServer,
+                LocalBus=self._bus,
+                SqlRecorder=shared_recorder,
                 build_app=lambda *given, **named: None,
                 OutboxReader=partial(OutboxReader, poll_s=POLL_S),
                 HOUSEKEEPING_S=HOUSEKEEPING_S,

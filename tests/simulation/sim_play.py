@@ -1,7 +1,7 @@
 """One seeded run: what drivers, cars, stations, cables and the machine do in a storm; then everything heals."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -18,25 +18,31 @@ from evhold import bindings
 from evhold.adapters.sql.tx import SqlTx
 from evhold.domain.authorization import Token, TokenStatus
 from evhold.domain.errors import DomainError
-from evhold.domain.reservation import State
+from evhold.domain.events import ReservationChanged
+from evhold.domain.reservation import Reservation, State
 from evhold.domain.values import By, EvseId, IdToken, StationId, Terms
 from evhold.usecases.h01_reserve import Placed, ReplaceOrder, ReserveOrder, TermsPatch
 from evhold.usecases.h02_cancel import CancelOrder
-from evhold.usecases.ports import StorageAway
+from evhold.usecases.ports import StorageAway, Told
 
-STORM_S: Final = 900.0
+#: How long a storm lasts, in seconds: drawn.
+STORMS_S: Final = (150.0, 300.0, 600.0)
 CALM_S: Final = 1200.0
+#: Events that say that a station holds a reservation no more.
+ENDED: Final = frozenset(f"reservation.{end}" for end in ("refused", "failed", "canceled", "removed", "expired"))
 TOKENS: Final = ("AA01", "AA02", "BB01", "CC01")
 GROUP: Final = IdToken("FLEET", "Central")
 
 
 @dataclass(slots=True)
 class Heard:
-    """What callers of the API were told: ids as they were given, and those that were told to be Active."""
+    """What callers of the API were told: ids as they were given, the answered ones, and those that were told to be Active."""
 
     ids: list[int] = field(default_factory=list)
+    answered: list[int] = field(default_factory=list)
     active: list[tuple[int, str]] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    wrong_ends: list[tuple[Reservation, str]] = field(default_factory=list)
 
 
 class Play:
@@ -54,8 +60,10 @@ class Play:
             self.world.trace = []
         self.engine: Engine = fresh_database(rng.randrange(1, 2**30))
         self.csms = Csms(self.world, engine=self.engine, rng=rng, slow=rng.choice((0.0, 0.02, 0.2)))
+        self.csms.on_told = self._told
         self.heard = Heard()
         self.stations = [self._station(n) for n in range(1, rng.choice((2, 3)))]
+        self.storm_s = rng.choice(STORMS_S)
         self.is_calm = False
         self._calls: tuple[int, bindings.web.ReservationCalls] | None = None
         self._kill_at = -1
@@ -87,11 +95,11 @@ class Play:
         for station in self.stations:
             station.come(self.rng.random())
         at = 5.0
-        while at < STORM_S:
+        while at < self.storm_s:
             self.world.at(at, self._something)
             # Bursts and pauses.
             at += self.rng.choice((0.001, 0.05, 0.5, 5.0, 20.0, 60.0)) * self.rng.random() * 2
-        self.world.run(until=STORM_S)
+        self.world.run(until=self.storm_s)
 
     def calm(self) -> None:
         """All is reachable again, nobody does anything any more, and what was open has had its time."""
@@ -102,7 +110,7 @@ class Play:
             station.weather.stalled_until = 0.0
             station.wanted = True
             station.come(0.1)
-        self.world.run(until=STORM_S + CALM_S)
+        self.world.run(until=self.storm_s + CALM_S)
 
     def end(self, latest: datetime) -> None:
         """Every car has left, every fault is mended, and every reservation has expired by every clock."""
@@ -196,6 +204,7 @@ class Play:
             assert self.csms.app is not None
             known = await self.csms.app.orders.start(calls.ask(placed), name=f"reserve {placed.reservation.id}")
             # As the API answers a POST.
+            self.heard.answered.append(known.id)
             if known.was_active or known.accepted_kept or known.state in (State.ACTIVE, State.USED):
                 self.heard.active.append((known.id, "201"))
             self.world.note(f"API: {known.id} is {known.state}")
@@ -270,6 +279,17 @@ class Play:
         number = self.rng.randint(1, len(station.options.layout()))
         self.world.note(f"{station.id}: {what} at EVSE {number}")
         return number
+
+    def _told(self, events: Sequence[Told]) -> None:
+        """What is told to have ended is held by no station, at this very moment."""
+        for told in events:
+            match told.event:
+                case ReservationChanged(name=name, reservation=known) if name in ENDED:
+                    station = station_of(self, known.station_id)
+                    if known.id in station.station.state.reservations:
+                        self.heard.wrong_ends.append((known, name))
+                case _:
+                    pass
 
     # Faults
 

@@ -1,7 +1,7 @@
 """A simulated station on a simulated socket, and the truth about its reservations."""
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -170,6 +170,7 @@ class SimStation:
         if link is self.link:
             self.world.note(f"{self.id} lost its socket")
             self.link = None
+            self._keep_answers(link)
             self._conversation.closed(self.now)
             self._advance()
             self.come(0.1 + 5 * self._rng.random())
@@ -196,10 +197,14 @@ class SimStation:
             self.world.note(f"{self.id} -> {text.decode()}")
             link.send_up(text)
 
-    def send_again(self, texts: Iterable[bytes]) -> None:
-        """Answers that a lost socket swallowed are sent once more, on the new one."""
-        for text in texts:
-            self._send(self.link, text)
+    def _keep_answers(self, link: Link) -> None:
+        """Some stations send an answer that a lost socket swallowed once more, on the new one."""
+        if self._rng.random() < 0.3:
+            for text in [one for one in link.lost if one.startswith(b"[3,")]:
+                self.world.after(6 + 10 * self._rng.random(), self._resender(text))
+
+    def _resender(self, text: bytes) -> Callable[[], None]:
+        return lambda: self._send(self.link, text)
 
     def _set_timer(self) -> None:
         self._timer += 1

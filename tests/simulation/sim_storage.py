@@ -2,14 +2,16 @@
 
 import random
 from collections.abc import Awaitable, Callable
+from copy import copy
 from datetime import datetime
 from typing import Any, TypeVar
 
 from sim_loop import ProcessLoop
 from sqlalchemy import Engine, make_url
 
-from evhold.adapters.sql.engine import open_engine
+from evhold.adapters.sql.engine import open_engine, plain
 from evhold.adapters.sql.migrate import migrate_engine
+from evhold.adapters.sql.recorder import SqlRecorder
 from evhold.adapters.sql.reservations import start_sequence
 from evhold.adapters.sql.storage import SqlStorage
 from evhold.adapters.sql.tx import SqlTx
@@ -18,6 +20,7 @@ from evhold.usecases.stores import Tx
 
 T = TypeVar("T")
 
+_recorders: list[SqlRecorder] = []
 _templates: dict[None, tuple[Engine, bytes]] = {}
 
 
@@ -26,6 +29,7 @@ def fresh_database(first_id: int) -> Engine:
     if None not in _templates:
         engine = open_engine(make_url("sqlite://"))
         migrate_engine(engine)
+        _hasten(engine)
         with engine.connect() as connection:
             _templates[None] = engine, _driver(connection).serialize()
     engine, image = _templates[None]
@@ -34,6 +38,23 @@ def fresh_database(first_id: int) -> Engine:
     with engine.begin() as connection:
         start_sequence(connection, first=first_id)
     return engine
+
+
+def _hasten(engine: Engine) -> None:
+    """Savepoints are what they were, but are not compiled anew each time: a third of all the time went there."""
+    dialect: Any = engine.dialect
+    dialect.do_savepoint = lambda connection, name: _driver(connection).execute(f"SAVEPOINT {name}")
+    dialect.do_release_savepoint = lambda connection, name: _driver(connection).execute(f"RELEASE {name}")
+    dialect.do_rollback_to_savepoint = lambda connection, name: _driver(connection).execute(f"ROLLBACK TO {name}")
+
+
+def shared_recorder(storage: SqlStorage, *, now: Callable[[], datetime]) -> SqlRecorder:
+    """A recorder as a new life would make it; its statements were compiled before."""
+    if not _recorders:
+        _recorders.append(SqlRecorder(storage, now=now))
+    recorder = copy(_recorders[0])
+    recorder._storage, recorder._now, recorder._pending, recorder._busy = storage, now, [], False
+    return recorder
 
 
 def _driver(connection: Any) -> Any:
@@ -86,7 +107,11 @@ class DrawnWriter(Writer):
         return future
 
     def _look(self, job: _Job) -> None:
-        self._commit([job])
+        with self._connection.begin():
+            try:
+                job.result = job.work(SqlTx(self._connection, now=self._now))
+            except Exception as error:
+                job.error = plain(error)
         self._loop.call_later(self._delay(), self._settle, [job])
 
 

@@ -3,10 +3,12 @@
 import argparse
 import sys
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 import sim_checks
+from sim_plants import PLANTS
 from sim_play import Play
 
 
@@ -51,13 +53,15 @@ def main() -> int:
     options.add_argument("--seed", type=int, help="one seed, with its trace")
     options.add_argument("--first", type=int, default=0)
     options.add_argument("--count", type=int, default=100)
+    options.add_argument("--plant", choices=sorted(PLANTS), help="with one bug planted")
     options.add_argument("--stop", type=int, default=20, help="after so many failing seeds")
     chosen = options.parse_args()
-    if chosen.seed is not None:
+    with PLANTS[chosen.plant]() if chosen.plant else nullcontext():
+        if chosen.seed is None:
+            return bool(_range(chosen.first, chosen.count, chosen.stop))
         outcome = simulate(chosen.seed, trace=True)
         print("\n".join([*outcome.trace, *(f"VIOLATION {one}" for one in outcome.violations)]))
         return bool(outcome.violations)
-    return bool(_range(chosen.first, chosen.count, chosen.stop))
 
 
 def _range(first: int, count: int, stop: int) -> int:

@@ -128,6 +128,11 @@ class Session:
         if self._peer is not None:
             self._peer.close(INTERNAL_ERROR, reason="the database is away: try again later")
 
+    def expel(self) -> None:
+        """The socket is closed at once: the station is provisioned no more."""
+        if self._peer is not None:
+            self._peer.close(POLICY_VIOLATION, reason="provisioned no more")
+
     # Our CALLs
 
     @property
