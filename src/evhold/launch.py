@@ -1,6 +1,7 @@
 """A node as a process: settings that fit together, signals, and what is printed at the start."""
 
 import asyncio
+import gc
 import logging
 import resource
 import signal
@@ -49,6 +50,7 @@ async def run(settings: Settings, *, say: Callable[[str], None], beside: Beside 
     app = App(settings)
     try:
         listening = await app.start()
+        calm_garbage_collection()
         if listening.made_key is not None:
             say(f"admin key {listening.made_key}  (shown once: keep it)")
         say(f"stations  ws://{listening.stations}/ocpp/{{stationId}}")
@@ -77,6 +79,16 @@ def check_settings(settings: Settings) -> None:
     if settings.unknown_stations == "accept":
         raise ConfigError("--unknown-stations", "accept beyond loopback needs --insecure")
     raise ConfigError("--stations", "plain Basic auth beyond loopback needs --insecure")
+
+
+def calm_garbage_collection() -> None:
+    """What a started node consists of is never looked through again, and the young are looked through less often.
+
+    Full collections of many long-lived connections took 70 to 220 ms about once a second (docs/performance.md).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 def set_up_logging(level: int) -> None:

@@ -42,7 +42,8 @@ class Book:
             self.events = [told.event for told in tx.outbox.after(0, limit=1_000_000)]
             self.seen = {
                 (station.id, one.transaction_info.transaction_id): tx.transactions.find(
-                    station.id, one.transaction_info.transaction_id  # type: ignore[arg-type]
+                    station.id,
+                    one.transaction_info.transaction_id,  # type: ignore[arg-type]
                 )
                 for station in play.stations
                 for one in station.acknowledged

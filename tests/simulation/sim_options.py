@@ -41,5 +41,7 @@ def draw_misbehaviour(rng: random.Random) -> Misbehaviour:
         reservation_id_on_plug_in=rng.random() < 0.3,
         answer_delay={"ReserveNow": 35.0} if rng.random() < 0.1 else {},
         never_answer=frozenset({rng.choice(("ReserveNow", "CancelReservation"))} if odd else ()),
-        call_error={"CancelReservation": rng.choice(("NotImplemented", "InternalError"))} if rng.random() < 0.08 else {},
+        call_error={"CancelReservation": rng.choice(("NotImplemented", "InternalError"))}
+        if rng.random() < 0.08
+        else {},
     )

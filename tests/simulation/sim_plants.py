@@ -17,7 +17,7 @@ from evhold.domain.values import By, Heard, ReservationId
 from evhold.ocpp.v201 import reservation as block
 from evhold.usecases import h01_reserve
 from evhold.usecases.h01_reserve import Placed, ReserveOrder
-from evhold.usecases.ports import NoAnswer, Storage, StationCommands
+from evhold.usecases.ports import NoAnswer, StationCommands, Storage
 from evhold.usecases.settle import heard_answer, settle
 
 

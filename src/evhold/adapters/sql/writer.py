@@ -137,7 +137,8 @@ class Writer:
 
     def _run_one(self, connection: Connection, job: _Job) -> None:
         """Ends in the savepoint released, or rolled back with the job's own error; raises when the database is away."""
-        savepoint = connection.begin_nested()
+        # Plain text: what SQLAlchemy's own nested transaction compiles anew each time costs forty times as much.
+        connection.exec_driver_sql("SAVEPOINT job")
         tx = SqlTx(connection, now=self._now)
         try:
             job.result = job.work(tx)
@@ -145,10 +146,11 @@ class Writer:
             # A full disk ends the whole transaction, savepoints and all: nothing of the batch can be saved.
             if is_away(error):
                 raise
-            savepoint.rollback()
+            connection.exec_driver_sql("ROLLBACK TO job")
+            connection.exec_driver_sql("RELEASE job")
             job.error = plain(error)
         else:
-            savepoint.commit()
+            connection.exec_driver_sql("RELEASE job")
             job.told = tx.outbox.told
 
     def _answer(self, batch: list[_Job]) -> None:
