@@ -1,7 +1,7 @@
 """The use cases with their ports bound: what stations reach through OCPP, callers through the API, and the terminal."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -120,10 +120,14 @@ def station_calls(
     parts: Parts,
     *,
     messages: web.Messages,
+    last_heard: Callable[[StationId], datetime | None],
     refresh_credentials: Callable[[], Awaitable[None]],
     expect: Callable[[StationId, str, bytes], None],
 ) -> web.StationCalls:
-    """Charging Stations: the read side, provisioning, and raw calls."""
+    """Charging Stations: the read side, provisioning, and raw calls.
+
+    ``last_heard`` knows what is not stored yet: when stations were last heard is written once a minute.
+    """
     storage, stations, clock = parts.storage, parts.stations, parts.clock
 
     # Whoever was given a password may connect with it at once: the answer waits for the gate.
@@ -136,9 +140,17 @@ def station_calls(
         await provision.remove_station(station_id, who=who, storage=storage, clock=clock)
         await refresh_credentials()
 
+    async def page(*, limit: int | None = None, after: str | None = None) -> list[queries.StationView]:
+        found = await queries.stations_page(storage=storage, stations=stations, limit=limit, after=after)
+        return [_heard(view, last_heard(view.station.id)) for view in found]
+
+    async def get(station_id: str) -> queries.StationView:
+        view = await queries.station(station_id, storage=storage, stations=stations)
+        return _heard(view, last_heard(view.station.id))
+
     return web.StationCalls(
-        page=partial(queries.stations_page, storage=storage, stations=stations),
-        get=partial(queries.station, storage=storage, stations=stations),
+        page=page,
+        get=get,
         put=put,
         remove=remove,
         read_capabilities=read_capabilities(parts),
@@ -153,6 +165,13 @@ def station_calls(
             expect=expect,
         ),
     )
+
+
+def _heard(view: queries.StationView, at: datetime | None) -> queries.StationView:
+    stored = view.station.last_seen
+    if at is None or (stored is not None and stored >= at):
+        return view
+    return replace(view, station=replace(view.station, last_seen=at))
 
 
 def token_calls(storage: Storage, *, clock: Clock) -> web.TokenCalls:

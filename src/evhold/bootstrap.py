@@ -22,7 +22,7 @@ from evhold.adapters.sql.event_log import EventLog
 from evhold.adapters.sql.migrate import migrate as migrate_database
 from evhold.adapters.sql.recorder import SqlRecorder
 from evhold.adapters.sql.storage import SqlStorage, open_storage
-from evhold.config import Address, Settings
+from evhold.config import Address, Settings, named
 from evhold.domain.events import Event, RegistryChanged
 from evhold.domain.values import StationId
 from evhold.gateway.admission import Gatekeeper
@@ -121,7 +121,6 @@ class App:
             StorageAway: The database can't be used.
         """
         settings = self.settings
-        made = await provision.ensure_admin(settings.admin_key, storage=self.storage, clock=self.clock, ids=self.ids)
         await self.credentials.refresh()
         lost = await late.recover(storage=self.storage, clock=self.clock)
         if lost:
@@ -136,9 +135,13 @@ class App:
             is_away=lambda: self.health.is_long,
         )
         api = ApiServer(build_app(self._web_calls(bus), streams=self.streams), streams=self.streams)
-        await stations.start(settings.stations.host, settings.stations.port)
-        api_port = await api.start(settings.api.host, settings.api.port)
+        with named("--stations", settings.stations):
+            await stations.start(settings.stations.host, settings.stations.port)
+        with named("--api", settings.api):
+            api_port = await api.start(settings.api.host, settings.api.port)
         self._servers = (stations, api)
+        # Not before: a key that is made is shown this once, and a start that fails shows none.
+        made = await provision.ensure_admin(settings.admin_key, storage=self.storage, clock=self.clock, ids=self.ids)
         self.sweeper.start()
         self._tasks.append(asyncio.create_task(self._keep_house(), name="housekeeping"))
         self.trouble = None
@@ -151,6 +154,7 @@ class App:
     async def stop(self) -> None:
         """Stations got 1001, work in hand is finished, all is stored."""
         self.trouble = "stopping"
+        self.health.give_up()
         self.sweeper.stop()
         if self._servers is not None:
             stations, api = self._servers
@@ -213,7 +217,12 @@ class App:
 
     async def _store_heard(self) -> None:
         heard, self._heard = self._heard, {}
-        await b01_boot.seen(heard, storage=self.storage)
+        try:
+            await b01_boot.seen(heard, storage=self.storage)
+        except StorageAway:
+            # What was heard since is newer.
+            self._heard = heard | self._heard
+            raise
 
     # The database goes and comes
 
@@ -252,9 +261,9 @@ class App:
 
     async def _on_closed(self, context: Context) -> None:
         self.reactions.closed(context)
-        heard = self._heard.pop(context.station_id, None) or self.clock.now()
+        self._heard.pop(context.station_id, None)
         await b01_boot.close_connection(
-            context, last_heard=heard, replaced=context.replaced, storage=self.enduring, clock=self.clock
+            context, last_heard=context.heard_at, replaced=context.replaced, storage=self.enduring, clock=self.clock
         )
 
     def _on_heard(self, context: Context, at: datetime) -> None:
@@ -277,6 +286,9 @@ class App:
         session = self.registry.find(station_id)
         if session is not None:
             v201.expect(session.context, action, payload)
+
+    def _last_heard(self, station_id: StationId) -> datetime | None:
+        return self._heard.get(station_id)
 
     def _offset_of(self, station_id: StationId) -> timedelta:
         session = self.registry.find(station_id)
@@ -307,11 +319,12 @@ class App:
             stations=bindings.station_calls(
                 self.parts,
                 messages=self.node.frame_log.newest,
+                last_heard=self._last_heard,
                 refresh_credentials=self.credentials.refresh,
                 expect=self._expect,
             ),
-            tokens=bindings.token_calls(self.storage, clock=self.clock),
-            keys=bindings.key_calls(self.storage, clock=self.clock, ids=self.ids),
+            tokens=bindings.token_calls(self.parts.storage, clock=self.clock),
+            keys=bindings.key_calls(self.parts.storage, clock=self.clock, ids=self.ids),
             follow=bus.follow,
             orders=self.orders,
             clock=self.clock,

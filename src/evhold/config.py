@@ -6,9 +6,11 @@ line that names it.
 
 import ipaddress
 import math
+import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -49,6 +51,16 @@ class Address(msgspec.Struct, frozen=True):
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return self.host.lower() == "localhost"
+
+
+@contextmanager
+def named(option: str, address: Address) -> Iterator[None]:
+    """An OSError says which option asked for an address that can't be had."""
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno is not None and error.errno > 0 else error.strerror
+        raise OSError(f"{option} {address}: {reason}") from error
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -135,8 +147,11 @@ def _key(value: object) -> str:
 
 def _database(value: object) -> str:
     text = _text(value)
-    if not text.startswith(("sqlite://", "postgresql://")):
-        raise ValueError("is sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE")
+    if text.startswith("postgresql://"):
+        raise ValueError("PostgreSQL is not built yet; sqlite:///FILE is")
+    # Two slashes would name a host and no file: a database that lives in memory and is lost.
+    if not re.fullmatch(r"sqlite:///[^?]+(\?.*)?", text):
+        raise ValueError("is sqlite:///FILE")
     return text
 
 

@@ -1,266 +1,216 @@
-"""What waits for a database that is away, for how long, and what happens when it is back."""
+"""An outage of the database, minute by minute, on a clock that the test moves (design decision 15)."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import pytest
-from sql_examples import NOON, STATION
-from timed_clock import TimedClock, settled
+from sql_examples import connector
 
 from evhold.adapters.patience import RETRY_S, PatientRecorder, PatientStorage, StorageHealth
 from evhold.domain.connector import Connector
 from evhold.domain.events import ConnectorChanged
-from evhold.domain.station import Station
-from evhold.domain.transaction import Transaction
-from evhold.domain.values import ConnectorId, EvseId, TransactionId
 from evhold.usecases.ports import StorageAway
+from evhold.usecases.stores import Tx
 
-LONG_S = 20.0
+T = TypeVar("T")
+
+
+class Due:
+    """A call of the clock below."""
+
+    def __init__(self, at: float, call: Callable[[], None]) -> None:
+        self.at = at
+        self.call: Callable[[], None] | None = call
+
+    def cancel(self) -> None:
+        self.call = None
+
+
+class MonotonicClock:
+    """Stands still until moved; what falls due happens then."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.due: list[Due] = []
+
+    def monotonic(self) -> float:
+        return self.time
+
+    def call_at(self, at: float, call: Callable[[], None], /) -> Due:
+        self.due.append(Due(at, call))
+        return self.due[-1]
+
+    async def move(self, seconds: float) -> None:
+        """In steps of the probe, each with all that follows from it."""
+        end = self.time + seconds
+        while self.time < end:
+            self.time = min(self.time + RETRY_S, end)
+            for one in [one for one in self.due if one.at <= self.time]:
+                self.due.remove(one)
+                if one.call is not None:
+                    one.call()
+            for _ in range(10):
+                await asyncio.sleep(0)
 
 
 class Disk:
-    """Storage, recorder and probe at once: works, or does not."""
+    """Storage and recorder that fail while ``is_full``; they note every attempt."""
 
     def __init__(self) -> None:
-        self.trouble: Exception | None = None
-        self.reads = self.writes = self.probes = 0
-        self.readable = True
+        self.is_full = False
+        self.attempts = 0
 
-    async def transact(self, work):
-        self.writes += 1
-        return self._or_trouble(work(None))
-
-    async def read(self, work):
-        self.reads += 1
-        return work(None) if self.readable else self._or_trouble(work(None))
-
-    async def probe(self):
-        self.probes += 1
-        self._or_trouble(None)
-
-    async def connector(self, connector, event):
-        await self.transact(lambda tx: None)
-
-    async def transaction(self, transaction):
-        await self.transact(lambda tx: None)
-
-    async def station(self, station, events):
-        self.told = list(events)
-        await self.transact(lambda tx: None)
-
-    def _or_trouble(self, result):
-        if self.trouble is not None:
-            raise self.trouble
+    async def _try(self, result: T) -> T:
+        self.attempts += 1
+        if self.is_full:
+            raise StorageAway("disk full")
         return result
 
+    def transact(self, work: Callable[[Tx], T]) -> Awaitable[T]:
+        return self._try(work(None))  # type: ignore[arg-type]  # no work here looks at it
 
-class Bench:
-    """One storage with its health, watched."""
+    def read(self, work: Callable[[Tx], T]) -> Awaitable[T]:
+        return self.transact(work)
+
+    def connector(self, connector: Connector, event: ConnectorChanged) -> Awaitable[None]:
+        return self._try(None)
+
+
+class World:
+    """One disk, its health, and what the health told."""
 
     def __init__(self) -> None:
-        self.clock = TimedClock()
-        self.disk = Disk()
-        self.events: list[str] = []
+        self.disk, self.clock = Disk(), MonotonicClock()
+        self.told: list[str] = []
         self.health = StorageHealth(
-            self.disk.probe,
-            clock=self.clock,
-            on_long=lambda: self.events.append("long"),
-            on_back=lambda: self.events.append("back"),
-            long_s=LONG_S,
+            self._probe,
+            clock=self.clock,  # type: ignore[arg-type]  # now() is not needed
+            on_long=lambda: self.told.append("long"),
+            on_back=lambda: self.told.append("back"),
         )
 
-    def patient(self, limit_s: float | None) -> PatientStorage:
-        return PatientStorage(self.disk, health=self.health, clock=self.clock, limit_s=limit_s)
+    async def _probe(self) -> None:
+        if self.disk.is_full:
+            raise StorageAway("disk full")
 
-    def lose(self) -> None:
-        self.disk.trouble = StorageAway("disk full")
-        self.disk.readable = False
+    def storage(self, limit_s: float | None) -> PatientStorage:
+        return PatientStorage(self.disk, health=self.health, clock=self.clock, limit_s=limit_s)  # type: ignore[arg-type]
 
-    def find(self) -> None:
-        self.disk.trouble = None
-        self.disk.readable = True
 
-    def write(self, limit_s: float | None, result: str = "stored") -> asyncio.Task[str]:
-        async def run() -> str:
-            return await self.patient(limit_s).transact(lambda tx: result)
-
-        return asyncio.get_running_loop().create_task(run())
+def stored(tx: Tx) -> str:
+    """A transaction's work."""
+    return "stored"
 
 
 @pytest.fixture
-async def bench() -> AsyncIterator[Bench]:
-    """Nothing is wrong yet."""
-    made = Bench()
-    yield made
-    await made.health.close()
+def world() -> World:
+    """All is well."""
+    return World()
 
 
-async def test_a_working_storage_is_used_as_it_is(bench):
-    """No outage, no probe, no timer."""
-    assert await bench.write(0) == "stored"
-    assert await bench.patient(0).read(lambda tx: "seen") == "seen"
-    assert (bench.health.trouble, bench.disk.probes, bench.clock.next_call) == (None, 0, None)
-    assert await bench.health.back() is True
+async def started(work: Awaitable[T]) -> asyncio.Task[T]:
+    """The work is on its way, as far as it gets by itself."""
+    task = asyncio.ensure_future(work)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    return task
 
 
-async def test_a_fault_of_the_work_is_no_outage(bench):
-    """It belongs to the caller, at once."""
-    bench.disk.trouble = ValueError("wrong")
-    with pytest.raises(ValueError, match="wrong"):
-        await bench.write(None)
-    assert bench.health.trouble is None
+async def test_a_healthy_storage_is_asked_once(world: World) -> None:
+    """Patience costs nothing."""
+    assert await world.storage(20).transact(stored) == "stored"
+    assert (world.disk.attempts, world.health.trouble) == (1, None)
 
 
-async def test_a_brief_outage_is_waited_out(bench):
-    """The answer comes late, once; health tells what is wrong meanwhile."""
-    bench.lose()
-    waiting = bench.write(LONG_S)
-    await bench.clock.move(5)
-    assert not waiting.done()
-    assert bench.health.trouble == "disk full"
-    bench.find()
-    await bench.clock.move(RETRY_S)
-    assert await waiting == "stored"
-    assert (bench.health.trouble, bench.events) == (None, ["back"])
+async def test_an_answer_waits_while_the_storage_is_briefly_away(world: World) -> None:
+    """It is tried again when a probe has been written, and not before: nobody else tries meanwhile."""
+    world.disk.is_full = True
+    waiting = await started(world.storage(20).transact(stored))
+    later = await started(world.storage(20).transact(stored))
+    await world.clock.move(10)
+    assert (waiting.done(), world.disk.attempts, world.health.trouble) == (False, 1, "disk full")
+    world.disk.is_full = False
+    await world.clock.move(RETRY_S)
+
+    assert [await waiting, await later] == ["stored", "stored"]
+    assert (world.told, world.health.trouble) == (["back"], None)
 
 
-async def test_only_the_probe_tries_while_the_storage_is_away(bench):
-    """However many wait, each tries once before and once after."""
-    bench.lose()
-    waiting = [bench.write(None, f"number {number}") for number in range(100)]
-    await bench.clock.move(10)
-    late = [bench.write(None) for _ in range(100)]
-    await bench.clock.move(10)
-    assert (bench.disk.writes, bench.disk.probes) == (100, 20 / RETRY_S)
-    bench.find()
-    await bench.clock.move(RETRY_S)
-    assert [await one for one in waiting] == [f"number {number}" for number in range(100)]
-    assert [await one for one in late] == ["stored"] * 100
-    assert bench.disk.writes == 300
-
-
-async def test_who_is_not_patient_hears_at_once(bench):
-    """Without another try while the outage is known."""
-    bench.lose()
-    with pytest.raises(StorageAway, match="disk full"):
-        await bench.write(0)
-    with pytest.raises(StorageAway, match="disk full"):
-        await bench.write(0)
-    assert bench.disk.writes == 1
-
-
-async def test_patience_ends_at_its_limit(bench):
-    """Not before, and not much later."""
-    bench.lose()
-    waiting = bench.write(LONG_S)
-    await bench.clock.move(LONG_S - 0.01)
-    assert not waiting.done()
-    await bench.clock.move(0.01)
-    await settled()
+async def test_after_20_s_stations_are_sent_away_once(world: World) -> None:
+    """Who waits with a limit is told; the outage stays long until it is over."""
+    world.disk.is_full = True
+    waiting = await started(world.storage(20).transact(stored))
+    await world.clock.move(19)
+    assert (world.told, world.health.is_long, waiting.done()) == ([], False, False)
+    await world.clock.move(2)
+    assert (world.told, world.health.is_long) == (["long"], True)
     with pytest.raises(StorageAway, match="disk full"):
         await waiting
+    await world.clock.move(60)
+    assert world.told == ["long"]
+    world.disk.is_full = False
+    await world.clock.move(1)
+
+    assert (world.told, world.health.is_long) == (["long", "back"], False)
 
 
-async def test_an_enduring_one_waits_for_ever(bench):
-    """An order that was sent is never forgotten for want of a disk."""
-    bench.lose()
-    waiting = bench.write(None)
-    await bench.clock.move(86_400)
-    bench.find()
-    await bench.clock.move(RETRY_S)
+async def test_without_patience_the_caller_is_told_at_once(world: World) -> None:
+    """In a known outage without another attempt."""
+    world.disk.is_full = True
+    for _ in range(3):
+        with pytest.raises(StorageAway, match="disk full"):
+            await world.storage(0).transact(stored)
+    assert world.disk.attempts == 1
+    await world.health.close()
+
+
+async def test_the_end_of_an_order_waits_for_ever(world: World) -> None:
+    """An hour without a disk loses no answer of a station."""
+    world.disk.is_full = True
+    waiting = await started(world.storage(None).transact(stored))
+    await world.clock.move(3600)
+    assert not waiting.done()
+    world.disk.is_full = False
+    await world.clock.move(1)
+
     assert await waiting == "stored"
 
 
-async def test_stations_are_sent_away_once_in_a_long_outage(bench):
-    """Handshakes are refused until it is over."""
-    bench.lose()
-    waiting = bench.write(None)
-    await bench.clock.move(LONG_S - RETRY_S)
-    assert (bench.health.is_long, bench.events) == (False, [])
-    await bench.clock.move(2 * RETRY_S)
-    await bench.clock.move(60)
-    assert (bench.health.is_long, bench.events) == (True, ["long"])
-    bench.find()
-    await bench.clock.move(RETRY_S)
-    assert (bench.health.is_long, bench.events, await waiting) == (False, ["long", "back"], "stored")
+async def test_a_reader_tries_although_nothing_can_be_written(world: World) -> None:
+    """What can't be written may still be read."""
+    world.disk.is_full = True
+    waiting = await started(world.storage(None).transact(stored))
+    world.disk.is_full = False
 
-
-async def test_the_next_outage_is_another_one(bench):
-    """Its time counts from its own beginning."""
-    for _ in range(2):
-        bench.lose()
-        waiting = bench.write(None)
-        await bench.clock.move(LONG_S / 2)
-        bench.find()
-        await bench.clock.move(RETRY_S)
-        assert await waiting == "stored"
-    assert bench.events == ["back", "back"]
-
-
-async def test_what_can_be_read_is_read_though_nothing_can_be_written(bench):
-    """A locked database answers readers; a lost one lets them wait."""
-    bench.lose()
-    with pytest.raises(StorageAway):
-        await bench.write(0)
-    bench.disk.readable = True
-    assert await bench.patient(0).read(lambda tx: "seen") == "seen"
-    bench.disk.readable = False
-    with pytest.raises(StorageAway):
-        await bench.patient(0).read(lambda tx: "seen")
-    waiting = asyncio.ensure_future(bench.patient(None).read(lambda tx: "seen late"))
-    await bench.clock.move(3)
-    bench.find()
-    await bench.clock.move(RETRY_S)
-    assert await waiting == "seen late"
-    assert bench.disk.reads == 4
-
-
-async def test_a_probe_that_fails_in_another_way_is_tried_again(bench):
-    """A node that stopped probing would never heal."""
-    bench.lose()
-    waiting = bench.write(None)
-    await bench.clock.move(1)
-    bench.disk.trouble = RuntimeError("no such table")
-    await bench.clock.move(1)
-    assert bench.health.trouble == "disk full"
-    bench.find()
-    await bench.clock.move(RETRY_S)
+    assert await world.storage(0).read(stored) == "stored"
+    assert (world.health.trouble, waiting.done()) == ("disk full", False)
+    await world.clock.move(1)
     assert await waiting == "stored"
 
 
-async def test_a_waiter_that_is_cancelled_leaves_nothing(bench):
-    """Its timer is taken back, and the others go on."""
-    bench.lose()
-    gone, stays = bench.write(LONG_S), bench.write(None)
-    await bench.clock.move(1)
-    gone.cancel()
-    bench.find()
-    await bench.clock.move(RETRY_S)
-    assert await stays == "stored"
-    assert gone.cancelled()
-    assert (bench.disk.writes, bench.clock.next_call) == (3, None)
+async def test_a_recorder_waits_as_well(world: World) -> None:
+    """A status is answered when it is stored."""
+    world.disk.is_full = True
+    recorder = PatientRecorder(world.disk, storage=world.storage(20))  # type: ignore[arg-type]  # connectors alone
+    waiting = await started(recorder.connector(connector(1), None))  # type: ignore[arg-type]
+    await world.clock.move(5)
+    assert not waiting.done()
+    world.disk.is_full = False
+    await world.clock.move(1)
+
+    await waiting
+    assert world.disk.attempts == 2
 
 
-async def test_the_recorder_waits_too(bench):
-    """Each of its rows; events that came as an iterator are not used up by the first attempt."""
-    recorder = PatientRecorder(bench.disk, storage=bench.patient(None))
-    connector = Connector(station_id=STATION, evse_id=EvseId(1), connector_id=ConnectorId(1), status="Available")
-    told = ConnectorChanged(
-        at=NOON, station_id=STATION, evse_id=EvseId(1), connector_id=ConnectorId(1), status="Available", since=NOON
-    )
-    transaction = Transaction(station_id=STATION, transaction_id=TransactionId("T1"))
-    bench.lose()
-    rows = (
-        recorder.connector(connector, told),
-        recorder.transaction(transaction),
-        recorder.station(Station(id=STATION), iter([told])),
-    )
-    waiting = [asyncio.ensure_future(row) for row in rows]
-    await bench.clock.move(3)
-    assert not any(one.done() for one in waiting)
-    bench.find()
-    await bench.clock.move(RETRY_S)
-    await asyncio.gather(*waiting)
-    assert bench.disk.told == [told]
+async def test_a_fault_of_the_work_is_no_outage(world: World) -> None:
+    """It goes to its caller, and the storage is well."""
+
+    def wrong(tx: Tx) -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await world.storage(20).transact(wrong)
+    assert world.health.trouble is None

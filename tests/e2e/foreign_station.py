@@ -39,6 +39,17 @@ class ForeignStation(ChargePoint):
         self.early: list[str] = []
         self.asked: asyncio.Queue[tuple[str, dict[str, Any]]] = asyncio.Queue()
         self.closes_on: set[str] = set()
+        self.texts: list[str] = []
+
+    async def route_message(self, raw_msg: str) -> None:
+        """Keeps what came, as it was on the wire."""
+        self.texts.append(raw_msg)
+        await super().route_message(raw_msg)
+
+    def last_id(self, action: str) -> str:
+        """The message id of the last CALL of this action."""
+        frames = [json.loads(text) for text in self.texts]
+        return str([frame[1] for frame in frames if frame[0] == 2 and frame[2] == action][-1])
 
     async def until_asked(self, action: str) -> dict[str, Any]:
         """The payload of the next CALL of this action; others before it are passed over."""
@@ -52,10 +63,12 @@ class ForeignStation(ChargePoint):
 
     @on("ReserveNow")
     async def on_reserve_now(self, **terms: Any) -> call_result.ReserveNow:
-        """As `answers` says; texts in `early` are sent before the answer."""
+        """As `answers` says; texts in `early` are sent before it, a reservationId 0 in them made the one asked for."""
         await self.asked.put(("ReserveNow", terms))
         for text in self.early:
-            await self.socket.send(text)
+            await self.socket.send(text.replace('"reservationId": 0,', f'"reservationId": {terms["id"]},'))
+        if "ReserveNow" in self.closes_on:
+            await self.socket.close()
         status = self.answers["ReserveNow"]
         info = None if status == "Accepted" else {"reason_code": "Test", "additional_info": "as told"}
         return call_result.ReserveNow(status=status, status_info=info)
@@ -191,6 +204,12 @@ async def booted(csms: Csms, station_id: str) -> AsyncIterator[ForeignStation]:
         assert await station.boot() == "Accepted"
         await csms.until_online(station_id)
         yield station
+
+
+def raw_update(message_id: str, reservation_id: int, status: str) -> str:
+    """A ReservationStatusUpdate as text."""
+    payload = {"reservationId": reservation_id, "reservationUpdateStatus": status}
+    return json.dumps([2, message_id, "ReservationStatusUpdate", payload])
 
 
 def raw_status(message_id: str, evse_id: int, status: str) -> str:

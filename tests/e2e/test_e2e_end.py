@@ -22,7 +22,7 @@ async def test_a_reservation_expires_by_the_stations_word(csms, update_first):
     """Expired and confirmed in either order of the reports; answered with {}; the EVSE can be reserved anew."""
     name = f"EXPIRES-{update_first}"
     async with online(csms, name, faulty={"update_before_status": update_first}) as station:
-        body = await reserved(csms, name, evseId=1, seconds=1.2)
+        body = await reserved(csms, name, evseId=1, seconds=1.5)
         await csms.until_connectors(name, {(1, 1): RESERVED})
         known = await csms.until(body["id"], "Expired", confirmed=True)
         assert known["cause"] is None
@@ -65,7 +65,7 @@ async def test_our_own_sweep_when_no_report_comes(csms):
 async def test_a_station_that_is_away_at_the_expiry(csms):
     """Our sweep does not wait for it; when it is back its connectors tell that it is over."""
     async with online(csms, "AWAY") as station:
-        body = await reserved(csms, "AWAY", evseId=1, seconds=1.0)
+        body = await reserved(csms, "AWAY", evseId=1, seconds=1.5)
         await csms.until_connectors("AWAY", {(1, 1): RESERVED})
         await station.go_offline()
         await csms.until(body["id"], "Expired", confirmed=False)
@@ -80,7 +80,7 @@ async def test_a_station_that_is_away_at_the_expiry(csms):
 async def test_a_report_of_the_expiry_that_was_queued(csms):
     """Expired by our sweep becomes Expired by the station's word."""
     async with online(csms, "QUEUED", queue_all=True) as station:
-        body = await reserved(csms, "QUEUED", evseId=1, seconds=1.0)
+        body = await reserved(csms, "QUEUED", evseId=1, seconds=1.5)
         await station.go_offline()
         await csms.until(body["id"], "Expired", confirmed=False)
         await station.wait_for(lambda: station.state.reservations == {})

@@ -184,12 +184,3 @@ async def test_a_wrong_scenario_is_one_line(csms):
     assert ran.code == 2
     assert "nonsense" in ran.err
     assert ran.err.count("\n") == 1
-
-
-async def test_help_is_quick(csms):
-    """Nothing heavy is imported for it."""
-    loop = asyncio.get_running_loop()
-    before = loop.time()
-    ran = await evhold("--help", csms=csms)
-    assert ran.code == 0
-    assert loop.time() - before < 2.0

@@ -111,7 +111,7 @@ async def test_a_use_while_the_station_was_away(csms):
 async def test_a_use_in_time_that_is_told_after_our_sweep(csms):
     """Expired by our own sweep, then Used: the event's own stamp counts, not its arrival."""
     async with online(csms, "LATE-USE") as station:
-        body = await reserved(csms, "LATE-USE", evseId=1, seconds=1.0)
+        body = await reserved(csms, "LATE-USE", evseId=1, seconds=1.5)
         await station.go_offline()
         await station.present(1, DRIVER)
         await station.plug_in(1)

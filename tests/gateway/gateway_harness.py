@@ -86,7 +86,7 @@ class Lookup(dict):
 class Gateway:
     """A running server and everything around it."""
 
-    def __init__(self, *, unknown_stations="reject", frame_limit=1024 * 1024, **settings) -> None:
+    def __init__(self, *, unknown_stations="reject", frame_limit=1024 * 1024, version=None, **settings) -> None:
         socket = SocketSettings(
             **{name: settings.pop(name) for name in list(settings) if hasattr(SocketSettings, name)}
         )
@@ -113,7 +113,7 @@ class Gateway:
             frame_log=FrameLog(frame_limit),
         )
         self.calls = LocalCalls(self.registry, clock=self.clock)
-        version = Version(
+        version = version or Version(
             "2.0.1", "ocpp2.0.1", self._routes(), actions={"Plain", "Slow", "Broken", "Refused", "Outward"}
         )
         self.server = StationServer(

@@ -5,7 +5,7 @@ import json
 from datetime import timedelta
 
 import pytest
-from gateway_harness import START, Gateway, ask, call
+from gateway_harness import START, Gateway, ask, call, frame, read_frame
 from websockets.exceptions import ConnectionClosed
 
 from evhold.domain.station import Presence, Registration
@@ -195,6 +195,19 @@ async def test_the_deadline_counts_from_leaving(gateway):
         await client.send('[3,"c2",{}]')
 
         assert await second == CallResult(payload=b"{}")
+
+
+async def test_a_station_may_ask_before_it_answers(gateway):
+    """While our CALL is unanswered the station's own CALLs are served (some ask Authorize first)."""
+    async with gateway.connect() as client:
+        await gateway.ready()
+        outcome = order(gateway, "c1")
+        assert (await received(client))[1] == "c1"
+
+        assert await ask(client, "Plain", "first", message_id="s1") == [3, "s1", {"text": "first"}]
+        assert not outcome.done()
+        await client.send('[3,"c1",{"b":2}]')
+        assert await outcome == CallResult(payload=b'{"b":2}')
 
 
 async def test_an_answer_whose_caller_is_gone_is_told_as_late(gateway):
@@ -404,6 +417,22 @@ async def test_a_stopping_server_refuses_newcomers():
         writer.close()
         gateway.gate.set()
         await stopping
+
+
+@pytest.mark.parametrize("how", ["send_away", "expel", "finish"])
+async def test_a_station_that_we_send_off_is_asked_nothing_more(gateway, how):
+    """From our CLOSE on it is offline, though its socket is still open: an order is known not to have been sent."""
+    reader, writer, _ = await gateway.raw()
+    session = await gateway.ready()
+    getattr(session, how)()
+
+    assert gateway.calls.presence("CS1") == Presence(online=False, registered=False)
+    assert await order(gateway, "c1") == NeverSent(reason="station-offline")
+    assert (await read_frame(reader))[0] == 8
+    session.call(OutgoingCall("c2", "Outward", b"{}"))
+    writer.write(frame((1000).to_bytes(2, "big"), opcode=8))
+    assert await reader.read() == b""
+    writer.close()
 
 
 # The frame log

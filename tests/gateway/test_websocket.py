@@ -52,10 +52,19 @@ async def test_fragments_make_one_message(gateway):
         frame(b"x", rsv=4, fin=False),
         frame(b"x", opcode=3),
         frame(b"x", opcode=11),
+        frame(b"x", opcode=9, rsv=4),
+        frame(b"x", opcode=10, rsv=2),
+        frame(b"x", opcode=9, fin=False),
+        frame(b"x" * 126, opcode=9),
+        frame(b"x", opcode=8),
+        frame((999).to_bytes(2, "big"), opcode=8),
         b"\x81\x01x",
         b"garbage that is no frame at all, and quite a lot of it",
     ],
-    ids=["stray", "interleaved", "rsv2", "rsv1", "rsv3", "opcode3", "opcode11", "unmasked", "garbage"],
+    ids=[
+        *("stray", "interleaved", "rsv2", "rsv1", "rsv3", "opcode3", "opcode11", "ping-rsv1", "pong-rsv2"),
+        *("ping-in-pieces", "ping-too-long", "close-one-byte", "close-code-999", "unmasked", "garbage"),
+    ],
 )
 async def test_a_broken_frame_closes_only_its_own_socket(gateway, frames):
     """What RFC 6455 forbids ends that socket with 1002; other stations go on."""
@@ -107,6 +116,23 @@ async def test_a_message_as_large_as_the_limit_passes():
     async with Gateway(max_message=2000) as gateway, gateway.connect(compression=None) as client:
         text = "x" * (2000 - len(call("Plain")))
         assert await ask(client, "Plain", text) == [3, "m1", {"text": text}]
+
+
+async def test_empty_fragments_take_no_room():
+    """They count nothing against the limit, so none is kept: the message is what the others make."""
+    async with Gateway(max_message=2000) as gateway:
+        reader, writer, _ = await gateway.raw()
+        data = call("Plain").encode()
+        writer.write(frame(data, fin=False) + frame(b"", opcode=0, fin=False) * 5000)
+        await writer.drain()
+        (socket,) = gateway.server._sockets
+        writer.write(frame(b"?", opcode=PING))
+        assert await read_frame(reader) == (PONG, b"?")
+        assert len(socket._parts) == 1
+        writer.write(frame(b"", opcode=0))
+
+        assert json.loads((await read_frame(reader))[1]) == PLAIN_ANSWER
+        writer.close()
 
 
 async def test_broken_utf8_is_answered_and_the_connection_lives(gateway):

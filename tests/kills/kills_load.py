@@ -186,7 +186,7 @@ class Load:
 
     def _some(self) -> int | None:
         live = [number for number, body in self.memory.bodies.items() if body["status"] in LIVE]
-        return self.rng.choice(live) if live else None
+        return self.rng.choice(live[-8:]) if live else None
 
     async def _drive(self, station: SimulatedStation) -> None:
         """Cars come and go; now and then one with a reserved token."""

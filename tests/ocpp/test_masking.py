@@ -65,3 +65,27 @@ def test_an_unreadable_frame_is_masked_as_text(frame):
     """Broken JSON, broken UTF-8 or nesting without end: shown in part, and without what looks like a token."""
     assert "AABBCCDD" not in mask(frame)
     assert len(mask(frame)) <= 2000
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        'not implemented to handle {\n  "idToken": {\n    "idToken": "AABBCCDD",\n    "type": "ISO14443"\n  }\n}',
+        "no handler for { idToken: { idToken: 'AABBCCDD', type: 'ISO14443' } }",
+        'groupIdToken="AABBCCDD"',
+    ],
+)
+def test_a_request_that_an_error_repeats_is_masked(description):
+    """Some stations write the payload into the CALLERROR's description, in JSON or in their own spelling."""
+    details = {"idToken": {"idToken": "AABBCCDD"}, "cause": description}
+    frame = json.dumps([4, "1", "NotImplemented", description, details]).encode()
+
+    assert "AABBCCDD" not in mask(frame)
+    assert json.loads(mask(frame))[:3] == [4, "1", "NotImplemented"]
+
+
+def test_a_password_in_an_event_is_not_shown():
+    """NotifyEvent has it as the actual value."""
+    event = {"variable": {"name": "BasicAuthPassword"}, "actualValue": "hunter2"}
+
+    assert "hunter2" not in mask(json.dumps([2, "1", "NotifyEvent", {"eventData": [event]}]).encode())

@@ -8,13 +8,13 @@ House rules
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from msgspec import UNSET
 from sim_play import Play, station_of
 from sim_station import SimStation, Truth
 
 from evhold.adapters.sql.tx import SqlTx
 from evhold.domain.events import ReservationChanged
 from evhold.domain.reservation import Phase, Reservation, State, Transition
-from evhold.domain.values import AskKind
 from evhold.usecases.stores import ReservationFilter
 
 TOLD: dict[State, str] = {
@@ -105,6 +105,8 @@ def final(book: Book, excused: Counter[str]) -> Iterator[str]:
             yield f"{_name(known)} is called Used, and nobody used it: {truth}"
         elif truth.reported and known.phase in OPEN_ENDS and not known.was_replaced and known.reserves_sent == 1:
             yield f"{_name(known)} is called {known.phase}, and its station told its end: {truth}"
+        elif not known.was_replaced and known.reserves_sent == 1 and _is_misreported(known, truth):
+            yield f"{_name(known)} is called {known.phase}, and its station told otherwise: {truth}"
         elif _was_proven(known, truth) and known.state is not State.USED:
             excuse = _excused_use(known, truth, book.history[known.id])
             if excuse is None:
@@ -249,8 +251,13 @@ def _may_never_have_been(known: Reservation) -> bool:
     return known.state in (State.REFUSED, State.FAILED, State.CANCELED) or known.phase is Phase.EXPIRED_OPEN
 
 
+def _is_misreported(known: Reservation, truth: Truth) -> bool:
+    ends = {*truth.reported, "Canceled", "Used"}
+    return bool(truth.reported) and known.state.value not in ends
+
+
 def _was_proven(known: Reservation, truth: Truth) -> bool:
-    return truth.used_at is not None and any(isinstance(one.id_token, object) and one.id_token for one in truth.told)
+    return truth.used_at is not None and any(one.id_token is not UNSET for one in truth.told)
 
 
 def _excused_use(known: Reservation, truth: Truth, rows: Sequence[Transition]) -> str | None:
@@ -261,11 +268,3 @@ def _excused_use(known: Reservation, truth: Truth, rows: Sequence[Transition]) -
 
 def _name(known: Reservation) -> str:
     return f"{known.station_id}/{known.id}"
-
-
-def kinds(rows: Sequence[Transition]) -> list[tuple[str, int]]:
-    """The facts of a history with their rows."""
-    return [(row.fact, row.row) for row in rows]
-
-
-__all__ = ["AskKind", "Book", "calm", "final"]

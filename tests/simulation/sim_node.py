@@ -13,7 +13,7 @@ from unittest.mock import patch
 import structlog
 from sim_loop import ProcessLoop, World
 from sim_network import Link, StationEnd, Weather
-from sim_storage import DrawnStorage, shared_recorder
+from sim_storage import Disk, DrawnStorage, shared_recorder
 from sqlalchemy import Engine
 from structlog.typing import EventDict, WrappedLogger
 
@@ -25,11 +25,14 @@ from evhold.domain.values import MessageId, StationId
 from evhold.gateway.session import Session
 from evhold.ocpp.router import Context, Version
 from evhold.ocpp.v201 import routes as v201
-from evhold.usecases.ports import Told
+from evhold.usecases import h04_end
+from evhold.usecases.ports import StorageAway, Told
 
 #: Nobody else writes this database: a look at the outbox without a reason would only cost time.
 POLL_S: Final = 1e6
 HOUSEKEEPING_S: Final = 900.0
+#: The clock of a run never steps, so that a sweep without a reason would cost time, too.
+SWEEP_EVERY: Final = timedelta(minutes=15)
 
 
 class VirtualTimer:
@@ -88,10 +91,15 @@ class _NoServer:
 
     def __init__(self, *given: Any, **named: Any) -> None:
         self.given, self.named = given, named
+        self.on_send_away: Callable[[], None] = lambda: None
 
     async def start(self, host: str, port: int) -> int:
         """Open at once."""
         return port
+
+    def send_away(self) -> None:
+        """As the real server does."""
+        self.on_send_away()
 
     async def stop(self) -> None:
         """Closed at once."""
@@ -105,14 +113,14 @@ class Csms:
         lives: How often it was started.
     """
 
-    def __init__(self, world: World, *, engine: Engine, rng: random.Random, slow: float) -> None:
+    def __init__(self, world: World, *, engine: Engine, rng: random.Random, disk: Disk) -> None:
         self.world, self.engine = world, engine
         self.faults: list[str] = []
         self.lives = 0
         self.app: bootstrap.App | None = None
         self.links: list[Link] = []
         self.on_told: Callable[[Sequence[Told]], None] = lambda events: None
-        self._rng, self._slow = rng, slow
+        self._rng, self.disk = rng, disk
         self._loop = ProcessLoop(world)
         self._version: Version | None = None
 
@@ -128,7 +136,7 @@ class Csms:
         self.lives += 1
         self._loop = loop = ProcessLoop(self.world)
         clock, ids = VirtualClock(self.world, loop), DrawnIds(self._rng)
-        storage = DrawnStorage(self.engine, now=clock.now, loop=loop, rng=self._rng, slow=self._slow)
+        storage = DrawnStorage(self.engine, now=clock.now, loop=loop, disk=self.disk)
         parts = {
             "SystemClock": lambda: clock,
             "SystemIds": lambda: ids,
@@ -140,8 +148,22 @@ class Csms:
         loop.create_task(self._start(self.app), name="start")
 
     async def _start(self, app: bootstrap.App) -> None:
-        await app.start()
+        try:
+            await app.start()
+        except StorageAway:
+            # The process ends; whoever looks after it starts it again.
+            self.world.after(0.0, self.kill)
+            self.world.after(1.0, self.start)
+            return
+        assert app._servers is not None
+        server: Any = app._servers[0]
+        server.on_send_away = self._send_away
         self._version = v201.version(bindings.use_cases(app.parts, app.reactions))
+
+    def _send_away(self) -> None:
+        assert self.app is not None
+        for session in self.app.registry:
+            session.send_away()
 
     def kill(self) -> None:
         """SIGKILL: memory is gone, sockets are closed by the system, what was committed is kept."""
@@ -156,7 +178,7 @@ class Csms:
 
     def connect(self, station_id: str, station: StationEnd, weather: Weather) -> Link | None:
         """A socket for this station; None: nobody listens."""
-        if self.app is None or self._version is None:
+        if self.app is None or self._version is None or self.app.health.is_long:
             return None
         context = Context(station_id=StationId(station_id), epoch=0, version=self._version.name, provisioned=True)
         app, loop = self.app, self._loop
@@ -172,7 +194,7 @@ class Csms:
 
     def take_fault(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
         """A structlog processor: errors are faults, all is part of the trace."""
-        if method in ("error", "critical"):
+        if method in ("error", "critical") and event["event"] != "storage.away":
             error = event.get("exc_info")
             self.faults.append(f"{event['event']}: {error!r}" if error else str(event))
         if self.world.trace is not None:
@@ -197,21 +219,19 @@ class Csms:
         before = structlog.get_config()
         structlog.configure(processors=[self.take_fault], cache_logger_on_first_use=False)
         try:
-            with patch.multiple(
-                bootstrap,
-                StationServer=_NoServer,
-                ApiServer=_NoServer,
-                LocalBus=self._bus,
-                SqlRecorder=shared_recorder,
-                build_app=lambda *given, **named: None,
-                OutboxReader=partial(OutboxReader, poll_s=POLL_S),
-                HOUSEKEEPING_S=HOUSEKEEPING_S,
+            with (
+                patch.multiple(
+                    bootstrap,
+                    StationServer=_NoServer,
+                    ApiServer=_NoServer,
+                    LocalBus=self._bus,
+                    SqlRecorder=shared_recorder,
+                    build_app=lambda *given, **named: None,
+                    OutboxReader=partial(OutboxReader, poll_s=POLL_S),
+                    HOUSEKEEPING_S=HOUSEKEEPING_S,
+                ),
+                patch.object(h04_end, "AT_LEAST_EVERY", SWEEP_EVERY),
             ):
                 yield
         finally:
             structlog.configure(**before)
-
-
-def seconds(count: float) -> timedelta:
-    """As a duration."""
-    return timedelta(seconds=count)

@@ -11,7 +11,7 @@ from sim_network import Weather
 from sim_node import Csms
 from sim_options import draw_options
 from sim_station import SimStation
-from sim_storage import fresh_database
+from sim_storage import Disk, fresh_database
 from sqlalchemy import Engine
 
 from evhold import bindings
@@ -26,7 +26,7 @@ from evhold.usecases.h02_cancel import CancelOrder
 from evhold.usecases.ports import StorageAway, Told
 
 #: How long a storm lasts, in seconds: drawn.
-STORMS_S: Final = (150.0, 300.0, 600.0)
+STORMS_S: Final = (120.0, 240.0, 480.0)
 CALM_S: Final = 1200.0
 #: Events that say that a station holds a reservation no more.
 ENDED: Final = frozenset(f"reservation.{end}" for end in ("refused", "failed", "canceled", "removed", "expired"))
@@ -59,7 +59,9 @@ class Play:
         if trace:
             self.world.trace = []
         self.engine: Engine = fresh_database(rng.randrange(1, 2**30))
-        self.csms = Csms(self.world, engine=self.engine, rng=rng, slow=rng.choice((0.0, 0.02, 0.2)))
+        disk = Disk(rng, slow=rng.choice((0.0, 0.02, 0.2)))
+        self.csms = Csms(self.world, engine=self.engine, rng=rng, disk=disk)
+        self.disk_fails = rng.random() < 0.25
         self.csms.on_told = self._told
         self.heard = Heard()
         self.stations = [self._station(n) for n in range(1, rng.choice((2, 3)))]
@@ -105,6 +107,7 @@ class Play:
         """All is reachable again, nobody does anything any more, and what was open has had its time."""
         self.is_calm = True
         self.world.note("calm")
+        self.csms.disk.away_until = 0.0
         self.csms.start()
         for station in self.stations:
             station.weather.stalled_until = 0.0
@@ -139,6 +142,7 @@ class Play:
             self._stall: 2,
             self._reboot: 1,
             self._kill: 1,
+            self._lock: self.disk_fails,
         }
         act = self.rng.choices(list(weighted), list(weighted.values()))[0]
         act(station)
@@ -317,6 +321,12 @@ class Play:
     def _reboot(self, station: SimStation) -> None:
         if not self.is_calm:
             station.reboot()
+
+    def _lock(self, station: SimStation) -> None:
+        """The database can't be written for a while."""
+        seconds = self.rng.choice((0.2, 5.0, 40.0)) * self.rng.random()
+        self.world.note(f"database locked for {seconds:.1f} s")
+        self.csms.disk.away_until = self.world.time + seconds
 
     def _kill(self, station: SimStation) -> None:
         """At one of the next awaits, whichever it is."""

@@ -16,6 +16,7 @@ from evhold.adapters.sql.reservations import start_sequence
 from evhold.adapters.sql.storage import SqlStorage
 from evhold.adapters.sql.tx import SqlTx
 from evhold.adapters.sql.writer import MAX_BATCH, Writer, _Job
+from evhold.usecases.ports import StorageAway
 from evhold.usecases.stores import Tx
 
 T = TypeVar("T")
@@ -29,7 +30,6 @@ def fresh_database(first_id: int) -> Engine:
     if None not in _templates:
         engine = open_engine(make_url("sqlite://"))
         migrate_engine(engine)
-        _hasten(engine)
         with engine.connect() as connection:
             _templates[None] = engine, _driver(connection).serialize()
     engine, image = _templates[None]
@@ -38,14 +38,6 @@ def fresh_database(first_id: int) -> Engine:
     with engine.begin() as connection:
         start_sequence(connection, first=first_id)
     return engine
-
-
-def _hasten(engine: Engine) -> None:
-    """Savepoints are what they were, but are not compiled anew each time: a third of all the time went there."""
-    dialect: Any = engine.dialect
-    dialect.do_savepoint = lambda connection, name: _driver(connection).execute(f"SAVEPOINT {name}")
-    dialect.do_release_savepoint = lambda connection, name: _driver(connection).execute(f"RELEASE {name}")
-    dialect.do_rollback_to_savepoint = lambda connection, name: _driver(connection).execute(f"ROLLBACK TO {name}")
 
 
 def shared_recorder(storage: SqlStorage, *, now: Callable[[], datetime]) -> SqlRecorder:
@@ -61,11 +53,33 @@ def _driver(connection: Any) -> Any:
     return connection.connection.driver_connection
 
 
+class Disk:
+    """How long the database takes, and when it can't be written.
+
+    Args:
+        slow: How often it takes half a second.
+    """
+
+    def __init__(self, rng: random.Random, *, slow: float) -> None:
+        self.away_until = 0.0
+        self._rng, self._slow = rng, slow
+
+    def delay(self) -> float:
+        """Milliseconds, mostly."""
+        return self._rng.random() * (0.5 if self._rng.random() < self._slow else 0.004)
+
+
 class DrawnWriter(Writer):
     """The writer whose thread is the run itself: a batch is committed at one moment, and its waiters hear at a later one."""
 
     def __init__(
-        self, engine: Engine, *, now: Callable[[], datetime], loop: ProcessLoop, delay: Callable[[], float]
+        self,
+        engine: Engine,
+        *,
+        now: Callable[[], datetime],
+        loop: ProcessLoop,
+        delay: Callable[[], float],
+        away_until: Callable[[], float],
     ) -> None:
         self._engine = engine
         self._now = now
@@ -79,6 +93,7 @@ class DrawnWriter(Writer):
         self._jobs: list[_Job] = []
         self._busy = False
         self._told_at = 0.0
+        self._away_until = away_until
 
     def submit(self, work: Callable[[SqlTx], T]) -> Any:
         """As the real one."""
@@ -91,7 +106,11 @@ class DrawnWriter(Writer):
 
     def _go(self) -> None:
         batch, self._jobs = self._jobs[:MAX_BATCH], self._jobs[MAX_BATCH:]
-        self._commit(batch)
+        if self._loop.time() < self._away_until():
+            for job in batch:
+                job.error = StorageAway("database is locked")
+        else:
+            self._commit(batch)
         # Between commit and answer anything may happen; answers keep their order.
         self._told_at = max(self._told_at, self._loop.time() + self._delay())
         self._loop.call_at(self._told_at, self._settle, batch)
@@ -118,13 +137,8 @@ class DrawnWriter(Writer):
 class DrawnStorage(SqlStorage):
     """ports.Storage on a DrawnWriter."""
 
-    def __init__(
-        self, engine: Engine, *, now: Callable[[], datetime], loop: ProcessLoop, rng: random.Random, slow: float
-    ) -> None:
-        def delay() -> float:
-            return rng.random() * (0.5 if rng.random() < slow else 0.004)
-
-        self._drawn = DrawnWriter(engine, now=now, loop=loop, delay=delay)
+    def __init__(self, engine: Engine, *, now: Callable[[], datetime], loop: ProcessLoop, disk: Disk) -> None:
+        self._drawn = DrawnWriter(engine, now=now, loop=loop, delay=disk.delay, away_until=lambda: disk.away_until)
         self._writer = self._drawn
         self._reader_engine = None
         self._now = now

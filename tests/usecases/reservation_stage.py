@@ -198,11 +198,15 @@ class Stage:
         )
 
     async def cancel(self, known, **given):
-        """H02 from end to end."""
-        wished = await self.wish(known, **given)
-        result = await h02_cancel.ask_cancel(wished, storage=self.storage, stations=self.stations, clock=self.clock)
+        """H02 from end to end, and what follows."""
+        result = await self.cancel_only(known, **given)
         await self.settle()
         return result
+
+    async def cancel_only(self, known, **given):
+        """H02 from end to end."""
+        wished = await self.wish(known, **given)
+        return await h02_cancel.ask_cancel(wished, storage=self.storage, stations=self.stations, clock=self.clock)
 
     # What the station does
 

@@ -62,6 +62,7 @@ class Sent:
     reservation_id: int
     ask: object
     answer: asyncio.Future = None
+    task: asyncio.Task = None
     queued: bool = False
 
 
@@ -95,7 +96,7 @@ class Stations:
         for one in self.sent:
             if one.ask.message_id == message_id and one.queued and not one.answer.done():
                 self.sent.remove(one)
-                one.answer.set_result(NeverLeft(ask=one.ask, reason="withdrawn"))
+                self._wake(one, NeverLeft(ask=one.ask, reason="withdrawn"))
                 return True
         return False
 
@@ -121,10 +122,9 @@ class Stations:
         if answer not in (self.HOLD, self.QUEUE):
             return answer(ask)
         sent.answer = asyncio.get_running_loop().create_future()
-        task = asyncio.current_task()
-        self.blocked.add(task)
+        sent.task = asyncio.current_task()
+        self.blocked.add(sent.task)
         self.changed.set()
-        sent.answer.add_done_callback(lambda _: self.blocked.discard(task))
         return await sent.answer
 
     def _next(self, ask):
@@ -144,7 +144,11 @@ class Stations:
     def answer(self, answer, *, index=0):
         """One of the orders that wait is answered so."""
         one = self.held()[index]
-        one.answer.set_result(answer(one.ask))
+        self._wake(one, answer(one.ask))
+
+    def _wake(self, one, answer):
+        self.blocked.discard(one.task)
+        one.answer.set_result(answer)
 
     def told(self):
         """Kinds and ids that were sent so far; they are forgotten."""

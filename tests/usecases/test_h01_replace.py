@@ -134,8 +134,8 @@ async def test_not_while_a_wish_is_open(stage, active):
     """It is to be canceled."""
     stage.stations.presences["CS1"] = AWAY
     await stage.cancel(active)
+    stage.stations.presences.clear()
     with pytest.raises(OrderInProgress):
-        stage.stations.presences.clear()
         await stage.propose(active, evse_id=2)
 
 

@@ -55,6 +55,7 @@ class StorageHealth:
         self._long_s = long_s
         self._watching: asyncio.Task[None] | None = None
         self._waiting: set[asyncio.Future[None]] = set()
+        self._given_up = False
         #: What the database said when the outage began; None: all is well.
         self.trouble: str | None = None
         #: The outage has lasted so long that stations are sent away.
@@ -68,10 +69,16 @@ class StorageHealth:
             self._watching = asyncio.get_running_loop().create_task(self._watch(), name="storage-probe")
 
     async def back(self, *, by: float | None = None) -> bool:
-        """Ends when the outage does, or at ``by`` of ``clock.monotonic()``; whether the outage is over."""
-        if self.trouble is not None:
+        """Ends when the outage does, at ``by`` of ``clock.monotonic()``, or at ``give_up``; whether the outage is over."""
+        if self.trouble is not None and not self._given_up:
             await self._pause(by, self._waiting)
         return self.trouble is None
+
+    def give_up(self) -> None:
+        """Who waits in an outage has StorageAway now, and nobody waits any more: the node is stopping."""
+        self._given_up = True
+        if self.trouble is not None:
+            self._wake()
 
     async def close(self) -> None:
         """Nobody watches any more."""
@@ -88,8 +95,7 @@ class StorageHealth:
         log.warning("storage.back", seconds=round(self._clock.monotonic() - began, 1))
         self.trouble, self.is_long, self._watching = None, False, None
         self._on_back()
-        for waiting in self._waiting:
-            _end(waiting)
+        self._wake()
 
     async def _is_back(self) -> bool:
         await self._pause(self._clock.monotonic() + RETRY_S, set())
@@ -101,6 +107,10 @@ class StorageHealth:
             log.exception("storage.probe-failed")
             return False
         return True
+
+    def _wake(self) -> None:
+        for waiting in self._waiting:
+            _end(waiting)
 
     async def _pause(self, until: float | None, among: set[asyncio.Future[None]]) -> None:
         """Until somebody ends it, or it is ``until`` by the clock."""

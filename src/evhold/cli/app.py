@@ -1,7 +1,7 @@
 """The command line. Everything heavy is imported by the command that needs it, so that ``--help`` is quick."""
 
+import os
 import sys
-from importlib.metadata import version as version_of
 
 import typer
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
@@ -24,10 +24,16 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return 130
+    except BrokenPipeError:
+        # Whoever read our output has had enough, as `head` has; what is left in the buffer goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
 
 
 def version() -> None:
     """Which evhold this is."""
+    from importlib.metadata import version as version_of
+
     say(version_of("evhold"))
 
 

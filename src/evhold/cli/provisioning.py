@@ -40,6 +40,7 @@ def _registered(config: Path | None, database: str | None, work: "Callable[[Regi
     """What the work does to the database; refusals are one line."""
     from evhold import bootstrap
     from evhold.domain.errors import DomainError, InvalidOrder
+    from evhold.usecases.ports import StorageAway
 
     settings = settings_of(config, {"database": database})
 
@@ -53,6 +54,8 @@ def _registered(config: Path | None, database: str | None, work: "Callable[[Regi
         stop(error, BAD_INPUT)
     except DomainError as error:
         stop(error, REFUSED)
+    except StorageAway as error:
+        stop(f"{settings.database}: {error}", REFUSED)
 
 
 @station.command("add")

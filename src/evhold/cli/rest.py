@@ -76,6 +76,8 @@ def _asked(url: str, key: str | None, work: "Callable[[Api], T]") -> T:
         with Api(url, key) as api:
             return work(api)
     except Refused as error:
+        if error.status == 401 and not key:
+            stop("an API key is needed: --key or EVHOLD_KEY", REFUSED)
         stop(error, BAD_INPUT if error.is_bad_input else REFUSED)
 
 

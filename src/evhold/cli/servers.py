@@ -1,8 +1,8 @@
 """``evhold serve``, ``demo``, ``migrate`` and ``simulate``."""
 
-import asyncio
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -62,7 +62,7 @@ def _serve(work: Callable[..., None], settings: "Settings") -> None:
     from evhold.usecases.ports import StorageAway
 
     try:
-        work(settings, say=say)
+        work(settings, say=_say_if_read)
     except ConfigError as error:
         stop(error, BAD_INPUT)
     except OSError as error:
@@ -71,12 +71,22 @@ def _serve(work: Callable[..., None], settings: "Settings") -> None:
         stop(f"{settings.database}: {error}", REFUSED)
 
 
+def _say_if_read(text: str) -> None:
+    """A line on stdout; a server goes on when nobody reads it."""
+    with suppress(BrokenPipeError):
+        say(text)
+
+
 def migrate(config: ConfigFile = None, database: Database = None) -> None:
     """Bring the database up to date."""
     from evhold import bootstrap
+    from evhold.usecases.ports import StorageAway
 
     settings = settings_of(config, {"database": database})
-    bootstrap.migrate(settings.database)
+    try:
+        bootstrap.migrate(settings.database)
+    except StorageAway as error:
+        stop(f"{settings.database}: {error}", REFUSED)
     say(f"{settings.database} is up to date")
 
 
@@ -118,6 +128,7 @@ async def _scenario(name: str, url: str, options: "StationOptions") -> bool:
 async def _fleet(
     url: str, count: int, prefix: str, evses: int, types: list[str], *, lively: bool, passwords: dict[str, str]
 ) -> None:
+    import asyncio
     from signal import SIGINT, SIGTERM
 
     from evhold.bootstrap import world

@@ -24,7 +24,9 @@ Group = Annotated[str | None, typer.Option("--group", metavar="TOKEN[:TYPE]", he
 
 def make_app(text: str) -> typer.Typer:
     """An empty set of commands; plain help, as rich's takes too long to load."""
-    return typer.Typer(help=text, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    return typer.Typer(
+        help=text, no_args_is_help=True, add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False
+    )
 
 
 def say(text: str) -> None:
@@ -34,7 +36,7 @@ def say(text: str) -> None:
 
 def stop(text: object, code: int) -> NoReturn:
     """The command ends with one line on stderr."""
-    print(f"evhold: {text}", file=sys.stderr)
+    print(f"evhold: {(str(text).splitlines() or [''])[0]}", file=sys.stderr)
     raise typer.Exit(code)
 
 

@@ -44,7 +44,7 @@ class Api:
     """One server and one key.
 
     Args:
-        url: Such as ``http://127.0.0.1:8080``.
+        url: Such as ``http://127.0.0.1:8080``; http goes without saying.
         key: An API key.
         transport: Stands in for the network in tests.
     """
@@ -52,7 +52,7 @@ class Api:
     def __init__(self, url: str, key: str | None, *, transport: httpx.BaseTransport | None = None) -> None:
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
-        base = url.rstrip("/") + "/api/v1"
+        base = (url if "://" in url else f"http://{url}").rstrip("/") + "/api/v1"
         self._client = httpx.Client(base_url=base, headers=headers, timeout=timeout, transport=transport)
 
     def __enter__(self) -> "Api":

@@ -248,9 +248,11 @@ def close(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
 
 
 def clean_up_ghost(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
-    """The station took it after all: one clean-up cancel, unless it is past its expiry."""
+    """The station took it after all: that is kept, and one clean-up cancel, unless it is past its expiry."""
     expiry = fact.ask.terms.expiry if isinstance(fact, OfAsk) and fact.ask.terms else reservation.terms.expiry
-    return reservation if heard.at >= expiry else replace(reservation, follow=Due.CLEAN_UP, attempts=0, retry_at=None)
+    if heard.at >= expiry:
+        return reservation
+    return replace(reservation, accepted_kept=True, follow=Due.CLEAN_UP, attempts=0, retry_at=None)
 
 
 # --- the station's reports

@@ -12,7 +12,7 @@ from evhold.gateway.counters import Counters
 from evhold.gateway.frame_log import FrameLog
 from evhold.ocpp.router import Context
 from evhold.ocpp.rpc.connection import OutgoingCall
-from evhold.usecases.ports import CallFailed, CallResult, Clock
+from evhold.usecases.ports import CallFailed, CallResult, Clock, StorageAway
 
 Answer: TypeAlias = CallResult | CallFailed
 
@@ -77,5 +77,9 @@ class Node:
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, StorageAway):
+            log.warning("gateway.storage-away", error=str(error))
+        else:
             log.error("gateway.task-failed", exc_info=error)

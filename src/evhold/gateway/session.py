@@ -50,6 +50,7 @@ class Session:
         "_connection",
         "_ended",
         "_finishing",
+        "_leaving",
         "_node",
         "_opening",
         "_peer",
@@ -67,7 +68,7 @@ class Session:
 
     def __init__(self, context: Context, *, version: Version, node: Node, registry: "Registry[Session]") -> None:
         self.context = context
-        self.last_heard = self.connected_at = node.clock.now()
+        self.last_heard = self.connected_at = context.heard_at = node.clock.now()
         self.closing: asyncio.Task[None] | None = None
         self._version = version
         self._node = node
@@ -77,7 +78,7 @@ class Session:
         self._opening: asyncio.Task[None] | None = None
         self._waiting = Waiting(node)
         self._working: asyncio.Task[None] | None = None
-        self._ready = self._ended = self._pumping = self._finishing = False
+        self._ready = self._ended = self._pumping = self._finishing = self._leaving = False
 
     # The socket
 
@@ -120,25 +121,29 @@ class Session:
     def finish(self) -> None:
         """The CALL in hand is answered first, then the socket is closed: the node is going away."""
         self._finishing = True
-        if self._peer is not None and self._working is None:
-            self._peer.close(GOING_AWAY, reason="the CSMS is stopping")
+        if self._working is None:
+            self._leave(GOING_AWAY, reason="the CSMS is stopping")
 
     def send_away(self) -> None:
         """The socket is closed at once, CALLs in hand unanswered: what the station repeats, it will repeat."""
-        if self._peer is not None:
-            self._peer.close(INTERNAL_ERROR, reason="the database is away: try again later")
+        self._leave(INTERNAL_ERROR, reason="the database is away: try again later")
 
     def expel(self) -> None:
         """The socket is closed at once: the station is provisioned no more."""
+        self._leave(POLICY_VIOLATION, reason="provisioned no more")
+
+    def _leave(self, code: int, *, reason: str) -> None:
+        # Behind a CLOSE frame nothing reaches the station: from here on it is offline, and is asked nothing.
+        self._leaving = True
         if self._peer is not None:
-            self._peer.close(POLICY_VIOLATION, reason="provisioned no more")
+            self._peer.close(code, reason=reason)
 
     # Our CALLs
 
     @property
     def is_ready(self) -> bool:
-        """Whether the context is loaded and the socket still there."""
-        return self._ready and not self._ended
+        """Whether the context is loaded and the socket still there, and not about to be closed by us."""
+        return self._ready and not self._ended and not self._leaving
 
     def call(
         self, call: OutgoingCall, *, on_sent: Callable[[datetime], None] | None = None

@@ -16,6 +16,7 @@ from evhold.gateway.node import log
 from evhold.gateway.peer import INTERNAL_ERROR, INVALID_DATA, PROTOCOL_ERROR, TOO_BIG, UNSUPPORTED_DATA, PeerListener
 
 _TEXT = WSMsgType.TEXT
+_CONTROL = frozenset({WSMsgType.CLOSE, WSMsgType.PING, WSMsgType.PONG})
 _ECHOED = range(1000, 1004)
 
 
@@ -108,7 +109,9 @@ class StationSocket(WSListener):
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
     def send_text(self, data: bytes) -> None:
-        """One text message is on its way, compressed where that was agreed and pays."""
+        """One text message is on its way, compressed where that was agreed and pays; nothing follows a CLOSE frame."""
+        if self._closing:
+            return
         if self._deflate is not None and len(data) >= PLAIN_BELOW:
             self._transport.send(_TEXT, self._deflate.compress(data), True, True)
         else:
@@ -187,7 +190,11 @@ class StationSocket(WSListener):
     # Frames that are not a whole plain text message
 
     def _take(self, frame: WSFrame) -> None:
+        is_control = frame.msg_type in _CONTROL
         match frame.msg_type:
+            case _ if is_control and not self._closing and (frame.rsv1 or frame.rsv2 or frame.rsv3):
+                # RFC 6455 5.2: no extension gives the reserved bits of these frames a meaning.
+                self.close(PROTOCOL_ERROR, reason="reserved bits set")
             case WSMsgType.CLOSE:
                 self._take_close(frame)
             case _ if self._closing:
@@ -229,7 +236,9 @@ class StationSocket(WSListener):
             self._parts = None
             self.close(TOO_BIG, reason="message too big")
             return
-        parts.append(frame.get_payload_as_bytes())
+        if frame.payload_size:
+            # Empty fragments count nothing against the limit, so none is kept.
+            parts.append(frame.get_payload_as_bytes())
         if frame.fin:
             self._parts = None
             self._deliver(b"".join(parts))

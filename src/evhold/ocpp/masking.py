@@ -11,19 +11,22 @@ _SECRET_VARIABLES: Final = frozenset({"basicauthpassword", "authorizationkey"})
 _SHOWN: Final = 4
 _UNREADABLE_SHOWN: Final = 2000
 _IN_TEXT: Final = re.compile(
-    r'("(?:idToken|groupIdToken|additionalIdToken|attributeValue|password|apnPassword)"\s*:\s*")[^"]*'
+    r"""((["']?)(?:idToken|groupIdToken|additionalIdToken|attributeValue|password|apnPassword)\2\s*[:=]\s*(["']))"""
+    r"""(?:(?!\3).)*""",
+    re.DOTALL,
 )
 
 
 def mask(frame: bytes) -> str:
     """Return the frame as JSON text in which no token and no password can be read.
 
-    A frame that is no JSON is shown as text, cut after 2000 characters, with whatever looks like a token blotted out.
+    A frame that is no JSON is shown as text, cut after 2000 characters, with whatever looks like a token blotted out; so
+    is every text inside of it: some stations repeat the whole request in a CALLERROR's description.
     """
     try:
         content = msgspec.json.decode(frame)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _IN_TEXT.sub(r"\1****", frame.decode("utf-8", "replace")[:_UNREADABLE_SHOWN])
+        return _blotted(frame.decode("utf-8", "replace")[:_UNREADABLE_SHOWN])
     return msgspec.json.encode(_masked(content)).decode()
 
 
@@ -34,22 +37,26 @@ def mask_token(token: str) -> str:
     return "*" * (len(token) - _SHOWN) + token[-_SHOWN:]
 
 
+def _blotted(text: str) -> str:
+    return _IN_TEXT.sub(r"\1****", text)
+
+
 def _masked(node: object) -> object:
     if isinstance(node, list):
         return [_masked(item) for item in node]
     if not isinstance(node, dict):
-        return node
+        return _blotted(node) if isinstance(node, str) else node
     secret_variable = _names_a_secret(node.get("variable"))
     return {key: _masked_member(key, value, secret_variable=secret_variable) for key, value in node.items()}
 
 
 def _masked_member(key: str, value: object, *, secret_variable: bool) -> object:
-    if secret_variable and key in {"attributeValue", "variableAttribute"}:
+    if secret_variable and key in {"attributeValue", "variableAttribute", "actualValue"}:
         return "****"
     if isinstance(value, str):
         if key in _TOKEN_KEYS:
             return mask_token(value)
-        return "****" if key in _SECRET_KEYS else value
+        return "****" if key in _SECRET_KEYS else _blotted(value)
     if key == "vpn" and isinstance(value, dict) and "key" in value:
         return _masked({**value, "key": "****"})
     return _masked(value)

@@ -41,7 +41,7 @@ class Context(Connected):
         remote: The other end's ``host:port``; empty until the socket is open.
         replaced: Whether a newer connection of the same station took this one's place.
         call: The CALL that is being handled, or the last one that was.
-        heard_at: When it came, by our clock.
+        heard_at: When it came, by our clock; before the first one, when the station connected.
     """
 
     version: str

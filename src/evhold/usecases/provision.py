@@ -1,6 +1,7 @@
 """Stations, tokens and keys are provisioned. Each change is told to the caches (RegistryChanged) once it is committed."""
 
 import hmac
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
@@ -13,7 +14,7 @@ from evhold.domain.errors import InvalidOrder, KeyUnknown, StationUnknown
 from evhold.domain.events import RegistryChanged
 from evhold.domain.station import Credentials, Location, Registration, Station
 from evhold.domain.values import IdToken, StationId
-from evhold.usecases.ports import Clock, Ids, Storage
+from evhold.usecases.ports import Clock, Ids, Storage, StorageAway
 from evhold.usecases.stores import Tx
 
 T = TypeVar("T")
@@ -319,7 +320,9 @@ async def authenticate(secret: str, *, storage: Storage, clock: Clock) -> ApiKey
     if key is None or (key.last_used_at is not None and at - key.last_used_at < USE_NOTED_EVERY):
         return key
     used = replace(key, last_used_at=at)
-    await storage.transact(lambda tx: _note_use(tx, used))
+    # What can be read while nothing can be written shall be read: the note can wait.
+    with suppress(StorageAway):
+        await storage.transact(lambda tx: _note_use(tx, used))
     return used
 
 

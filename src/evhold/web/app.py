@@ -1,5 +1,6 @@
 """The web application: the gate, the routes of the table, and errors as problems."""
 
+from collections import defaultdict
 from typing import Final
 
 import structlog
@@ -44,7 +45,7 @@ log = structlog.get_logger("evhold.web")
 def build_app(calls: Calls, *, streams: Streams | None = None) -> ASGIApp:
     """The ASGI application; ``streams`` lets its owner end the open event streams before it stops."""
     app = Litestar(
-        route_handlers=[*map(_route, OPERATIONS), *_OUTSIDE],
+        route_handlers=[*map(_route, OPERATIONS), *_options(), *_OUTSIDE],
         exception_handlers={Exception: _problem},
         openapi_config=None,
         logging_config=None,
@@ -63,12 +64,29 @@ def _route(operation: Operation) -> HTTPRouteHandler:
             raise forbidden(f"a key of role {role} may not do this")
         return await operation.handler(request)
 
-    parts = [
-        f"{part[:-1]}:str}}" if part[-1:] == "}" and ":" not in part else part for part in operation.path.split("/")
-    ]
     # The handler's Response carries its own status; the one named here only must allow a body.
-    route = HTTPRouteHandler(BASE + "/".join(parts), http_method=operation.method, status_code=200, name=operation.name)
-    return route(handle)
+    path = _path(operation)
+    return HTTPRouteHandler(path, http_method=operation.method, status_code=200, name=operation.name)(handle)
+
+
+def _path(operation: Operation) -> str:
+    parts = operation.path.split("/")
+    return BASE + "/".join(f"{part[:-1]}:str}}" if part[-1:] == "}" and ":" not in part else part for part in parts)
+
+
+def _options() -> list[HTTPRouteHandler]:
+    """OPTIONS of every address; Litestar's own would name the methods of one operation only."""
+    methods: defaultdict[str, list[str]] = defaultdict(list)
+    for operation in OPERATIONS:
+        methods[_path(operation)].append(operation.method)
+    return [_option(path, allowed=", ".join(sorted((*known, "OPTIONS")))) for path, known in methods.items()]
+
+
+def _option(path: str, *, allowed: str) -> HTTPRouteHandler:
+    async def handle() -> Response[bytes]:
+        return Response(b"", status_code=204, headers={"Allow": allowed})
+
+    return HTTPRouteHandler(path, http_method="OPTIONS", status_code=204)(handle)
 
 
 def _problem(request: Req, error: Exception) -> Response[bytes]:

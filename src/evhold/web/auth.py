@@ -26,7 +26,9 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer 401, or hand on."""
-        if scope["type"] == ScopeType.HTTP and (scope["path"] == BASE or scope["path"].startswith(BASE + "/")):
+        if scope["type"] != ScopeType.HTTP:
+            pass
+        elif scope["path"] == BASE or scope["path"].startswith(BASE + "/"):
             try:
                 key = await self._key(scope)
             except StorageAway:
@@ -37,6 +39,9 @@ class Gate:
                 return
             state = cast("dict[str, object]", scope.setdefault("state", {}))
             state["caller"] = Caller(key)
+        elif scope["method"] == "HEAD":
+            # Monitors ask so; the server in front sends no body to them.
+            scope = cast("Scope", {**scope, "method": "GET"})
         await self._app(scope, receive, send)
 
     async def _key(self, scope: Scope) -> ApiKey | None:

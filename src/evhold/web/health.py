@@ -22,10 +22,11 @@ CSP: Final = "; ".join(
         *(f"{kind} 'none'" for kind in ("base-uri", "form-action", "frame-ancestors")),
     ]
 )
+#: Litestar adds the charset to texts.
 _TYPES: Final = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
     ".svg": "image/svg+xml",
 }
 _GUARD: Final = {
@@ -57,7 +58,7 @@ async def metrics(request: Req) -> Response[bytes]:
     streams = request.app.state["streams"]
     assert isinstance(streams, Streams)
     text = await text_of(calls_of(request).figures, streams=streams.open)
-    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+    return Response(text, media_type="text/plain; version=0.0.4")
 
 
 @get("/openapi.json")

@@ -6,11 +6,12 @@ from hashlib import blake2b
 from typing import Final, TypeVar
 
 from litestar import Response
-from msgspec import UnsetType
+from msgspec import Struct, UnsetType, json
 
+from evhold.domain.errors import ReservationUnknown, StationUnknown
 from evhold.domain.facts import Accepted, Errored, NeverLeft, Refused
 from evhold.domain.reservation import Phase, Reservation, State
-from evhold.domain.values import EvseId, StationId
+from evhold.domain.values import MAX_RESERVATION_ID, EvseId, StationId
 from evhold.usecases.h01_reserve import UNCHANGED, Placed, Replaced, ReplaceOrder, ReserveOrder, TermsPatch
 from evhold.usecases.h02_cancel import Canceled, CancelOrder
 from evhold.usecases.stores import IdempotentRequest, Remembered, ReservationFilter
@@ -36,12 +37,16 @@ from evhold.web.views import (
     id_token,
     maybe_id_token,
     reservation_dto,
-    reservation_id,
     status_info_dto,
     terms_of,
     time_of,
     transition_dto,
 )
+
+
+class _Versioned(Struct):
+    version: int
+
 
 T = TypeVar("T")
 MAX_KEY: Final = 255
@@ -155,7 +160,9 @@ async def _repeated(earlier: Remembered, calls: ReservationCalls) -> Response[by
     if earlier.reservation_id is not None and earlier.status in (0, 202):
         return _outcome(await calls.get(earlier.reservation_id))
     if earlier.reservation_id is not None and earlier.status == 201:
-        return reply(earlier.body, status=201, headers={"Location": f"/api/v1/reservations/{earlier.reservation_id}"})
+        version = json.decode(earlier.body, type=_Versioned).version
+        headers = {"ETag": f'"{version}"', "Location": f"/api/v1/reservations/{earlier.reservation_id}"}
+        return reply(earlier.body, status=201, headers=headers)
     media_type = MEDIA_TYPE if earlier.status >= 400 else "application/json"
     return Response(earlier.body, status_code=earlier.status, media_type=media_type)
 
@@ -164,7 +171,7 @@ async def listed(request: Req) -> Response[bytes]:
     """GET /reservations."""
     asked = query_of(request, ReservationQuery)
     wanted = ReservationFilter(
-        station_id=None if asked.station_id is None else StationId(asked.station_id),
+        station_id=None if asked.station_id is None else await _stored_id(request, asked.station_id),
         states=tuple(asked.status),
         id_token_text=asked.id_token,
         evse_id=None if asked.evse_id is None else EvseId(asked.evse_id),
@@ -176,6 +183,14 @@ async def listed(request: Req) -> Response[bytes]:
     found, after = await calls_of(request).reservations.page(wanted, visible_to=caller_of(request).visible)
     headers = next_link(request, None if after is None else str(after))
     return reply([reservation_dto(one) for one in found], headers=headers)
+
+
+async def _stored_id(request: Req, station_id: str) -> StationId:
+    """The id as its station was provisioned with it, as ids are compared without case; a removed station's as it is."""
+    try:
+        return (await calls_of(request).stations.get(station_id)).station.id
+    except StationUnknown:
+        return StationId(station_id)
 
 
 async def show(request: Req) -> Response[bytes]:
@@ -277,5 +292,7 @@ def shown(reservation: Reservation, *, status: int = 200) -> Response[bytes]:
 async def _own(request: Req) -> Reservation:
     """The reservation of the address; others' are unknown to a driver."""
     caller = caller_of(request)
-    number = reservation_id(int(path_of(request, "reservationId")))
+    number = int(path_of(request, "reservationId"))
+    if not 1 <= number <= MAX_RESERVATION_ID:
+        raise ReservationUnknown(number)
     return await calls_of(request).reservations.get(number, visible_to=caller.visible)

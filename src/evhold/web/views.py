@@ -10,7 +10,7 @@ from evhold.domain.authorization import Token
 from evhold.domain.connector import Connector
 from evhold.domain.events import ConnectorChanged, Event, ReservationChanged, StationPresence
 from evhold.domain.reservation import Reservation, Transition
-from evhold.domain.values import MAX_RESERVATION_ID, ConnectorId, EvseId, IdToken, ReservationId, StatusInfo, Terms
+from evhold.domain.values import ConnectorId, EvseId, IdToken, StatusInfo, Terms
 from evhold.usecases.queries import StationView
 from evhold.web.dto import (
     CapabilitiesDto,
@@ -244,8 +244,3 @@ def event_dto(event: Event) -> ReservationEventDto | ConnectorEventDto | Station
             return StationEventDto(station_id=event.station_id, online=event.online, at=stamp(event.at))
         case _:
             return None
-
-
-def reservation_id(number: int) -> ReservationId:
-    """The number as an id; one out of OCPP's range is an id that no reservation has."""
-    return ReservationId(number if 1 <= number <= MAX_RESERVATION_ID else 0)

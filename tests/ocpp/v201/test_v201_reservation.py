@@ -157,6 +157,19 @@ async def test_the_rest_goes_straight_through(commands, calls):
     assert [sent["id"] for sent in calls.sent] == ["id1"]
 
 
+async def test_a_raw_call_goes_out_compact(commands, calls, monkeypatch):
+    """However the operator wrote it; names, numbers and order stay as they are."""
+    sent = []
+
+    async def call(station_id, action, payload, *, message_id):
+        sent.append(payload)
+        return NoAnswer(reason="timeout")
+
+    monkeypatch.setattr(calls, "call", call)
+    await commands.call("CS1", "DataTransfer", b'{ "vendorId": "a b",\n\t"data": [1.50, {"\xc3\xb6": null}] }')
+    assert sent == [b'{"vendorId":"a b","data":[1.50,{"\xc3\xb6":null}]}']
+
+
 def test_a_late_answer_is_read_by_its_ask(reserve, cancel, now):
     """The same payload means one thing for a ReserveNow and another for a CancelReservation."""
     accepted = CallResult(payload=b'{"status":"Accepted"}')

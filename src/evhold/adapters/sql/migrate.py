@@ -8,6 +8,7 @@ from sqlalchemy.exc import DatabaseError
 
 from evhold.adapters.sql.engine import is_away, is_memory, open_engine, read_url
 from evhold.adapters.sql.tables import metadata
+from evhold.usecases.ports import StorageAway
 
 #: The newest revision in ``migrations/versions``; a test holds it.
 HEAD: Final = "0001"
@@ -19,10 +20,15 @@ def migrate(url: str) -> None:
 
     Raises:
         DatabaseNotSupported: Not a SQLite URL.
+        StorageAway: It can't be opened.
     """
     engine = open_engine(read_url(url), make=True)
     try:
         migrate_engine(engine)
+    except DatabaseError as error:
+        if is_away(error):
+            raise StorageAway(str(error)) from error
+        raise
     finally:
         engine.dispose()
 

@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol
 
+import msgspec
+
 from evhold.domain.facts import Accepted, CancelAccepted, CancelRejected, Errored, Fact, NeverLeft, Refused, Silent
 from evhold.domain.station import Presence
 from evhold.domain.values import Ask, Frame, Heard, MessageId, ReservationId, StationId
@@ -105,8 +107,9 @@ class Commands:
         return fact, self._frames(order, answer)
 
     async def call(self, station_id: StationId, action: str, payload: bytes) -> CallAnswer:
-        """Return how a raw call ended; its payload was checked before."""
-        return await self._calls.call(station_id, action, payload, message_id=self._ids.message_id())
+        """Return how a raw call ended; its payload was checked before, and goes out compact, as every frame."""
+        compact = msgspec.json.format(payload, indent=-1)
+        return await self._calls.call(station_id, action, compact, message_id=self._ids.message_id())
 
     async def _send(
         self, station_id: StationId, order: "_Order", *, urgent: bool = False, not_after: datetime | None = None
