@@ -144,7 +144,7 @@ def _double_booked(book: Book) -> Iterator[str]:
 
 
 def _never_active(book: Book) -> Iterator[str]:
-    told = list(book.play.heard.active)
+    told = [(one, "201") for one in book.play.heard.active]
     told += [
         (event.reservation.id, event.name)
         for event in book.events

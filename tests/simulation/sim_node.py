@@ -33,6 +33,8 @@ POLL_S: Final = 1e6
 HOUSEKEEPING_S: Final = 900.0
 #: The clock of a run never steps, so that a sweep without a reason would cost time, too.
 SWEEP_EVERY: Final = timedelta(minutes=15)
+#: Errors that are the database's, not the program's.
+OUTAGE: Final = frozenset({"storage.away", "call.not-stored", "server.stations-sent-away"})
 
 
 class VirtualTimer:
@@ -194,7 +196,7 @@ class Csms:
 
     def take_fault(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
         """A structlog processor: errors are faults, all is part of the trace."""
-        if method in ("error", "critical") and event["event"] != "storage.away":
+        if method in ("error", "critical") and event["event"] not in OUTAGE:
             error = event.get("exc_info")
             self.faults.append(f"{event['event']}: {error!r}" if error else str(event))
         if self.world.trace is not None:

@@ -2,10 +2,10 @@
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
+from sim_callers import GROUP, TOKENS, Callers
 from sim_loop import World
 from sim_network import Weather
 from sim_node import Csms
@@ -14,35 +14,17 @@ from sim_station import SimStation
 from sim_storage import Disk, fresh_database
 from sqlalchemy import Engine
 
-from evhold import bindings
 from evhold.adapters.sql.tx import SqlTx
 from evhold.domain.authorization import Token, TokenStatus
-from evhold.domain.errors import DomainError
 from evhold.domain.events import ReservationChanged
-from evhold.domain.reservation import Reservation, State
-from evhold.domain.values import By, EvseId, IdToken, StationId, Terms
-from evhold.usecases.h01_reserve import Placed, ReplaceOrder, ReserveOrder, TermsPatch
-from evhold.usecases.h02_cancel import CancelOrder
-from evhold.usecases.ports import StorageAway, Told
+from evhold.domain.values import IdToken, StationId
+from evhold.usecases.ports import Told
 
 #: How long a storm lasts, in seconds: drawn.
 STORMS_S: Final = (120.0, 240.0, 480.0)
 CALM_S: Final = 1200.0
 #: Events that say that a station holds a reservation no more.
 ENDED: Final = frozenset(f"reservation.{end}" for end in ("refused", "failed", "canceled", "removed", "expired"))
-TOKENS: Final = ("AA01", "AA02", "BB01", "CC01")
-GROUP: Final = IdToken("FLEET", "Central")
-
-
-@dataclass(slots=True)
-class Heard:
-    """What callers of the API were told: ids as they were given, the answered ones, and those that were told to be Active."""
-
-    ids: list[int] = field(default_factory=list)
-    answered: list[int] = field(default_factory=list)
-    active: list[tuple[int, str]] = field(default_factory=list)
-    failures: list[str] = field(default_factory=list)
-    wrong_ends: list[tuple[Reservation, str]] = field(default_factory=list)
 
 
 class Play:
@@ -63,11 +45,11 @@ class Play:
         self.csms = Csms(self.world, engine=self.engine, rng=rng, disk=disk)
         self.disk_fails = rng.random() < 0.25
         self.csms.on_told = self._told
-        self.heard = Heard()
+        self.callers = Callers(self.world, csms=self.csms, rng=rng)
+        self.heard = self.callers.heard
         self.stations = [self._station(n) for n in range(1, rng.choice((2, 3)))]
         self.storm_s = rng.choice(STORMS_S)
         self.is_calm = False
-        self._calls: tuple[int, bindings.web.ReservationCalls] | None = None
         self._kill_at = -1
         self.world.on_step = self._maybe_kill
         with self.engine.begin() as connection:
@@ -153,22 +135,10 @@ class Play:
             self.world.after(self.rng.random() * self.rng.choice((0.02, 0.2, 2.0)), lambda: trouble(station))
 
     def _reserve(self, station: SimStation) -> None:
-        rng = self.rng
-        kind = rng.choices(("evse", "type", "any"), (6, 1, 3))[0]
-        lasting = rng.choice((rng.uniform(5, 90), rng.uniform(100, 900), rng.uniform(1500, 4000)))
-        token = rng.choice(TOKENS)
-        terms = Terms(
-            id_token=IdToken(token, "ISO14443"),
-            expiry=self._whole(lasting),
-            evse_id=EvseId(rng.randint(1, len(station.options.layout()))) if kind == "evse" else None,
-            connector_type="cCCS2" if kind == "type" else None,
-            group_id_token=GROUP if token.startswith("AA") and rng.random() < 0.5 else None,
-        )
-        order = ReserveOrder(station_id=station.id, terms=terms, by=By.DRIVER, force=rng.random() < 0.5)
-        what = f"reserve {station.id} {terms.evse_id} for {token} until {terms.expiry:%H:%M:%S}"
-        self._call(what, self._reserving(order))
-        if rng.random() < 0.6:
-            self._arrive(station, token, evse_id=terms.evse_id, after_s=rng.random() * min(lasting * 1.1, 200))
+        terms, lasting = self.callers.reserve(station)
+        if self.rng.random() < 0.6:
+            token, after_s = terms.id_token.id_token, self.rng.random() * min(lasting * 1.1, 200)
+            self._arrive(station, token, evse_id=terms.evse_id, after_s=after_s)
 
     def _arrive(self, station: SimStation, token: str, *, evse_id: int | None, after_s: float) -> None:
         """The driver comes, before or after the cable, charges, and leaves."""
@@ -179,78 +149,11 @@ class Play:
         self.world.at(cable, lambda: self._plug(station, number=place))
         self.world.at(max(at, cable) + 150 * rng.random(), lambda: self._unplug(station, number=place))
 
-    def _whole(self, lasting: float) -> datetime:
-        return (self.world.now + timedelta(seconds=lasting)).replace(microsecond=0) + timedelta(seconds=1)
-
-    def _call(self, what: str, work: Callable[[bindings.web.ReservationCalls], object]) -> None:
-        if not self.csms.is_up or self.csms.app is None:
-            return
-        self.world.note(f"API: {what}")
-        if self._calls is None or self._calls[0] != self.csms.lives:
-            self._calls = self.csms.lives, bindings.reservation_calls(self.csms.app.parts)
-        calls = self._calls[1]
-
-        async def guarded() -> None:
-            try:
-                await work(calls)  # type: ignore[misc]
-            except (DomainError, StorageAway) as error:
-                self.world.note(f"API: {what}: {error!r}")
-            except Exception as error:
-                self.heard.failures.append(f"{what}: {error!r}")
-
-        self.csms.spawn(guarded())
-
-    def _reserving(self, order: ReserveOrder) -> Callable[[bindings.web.ReservationCalls], object]:
-        async def work(calls: bindings.web.ReservationCalls) -> None:
-            placed = await calls.place(order)
-            assert isinstance(placed, Placed)
-            self.heard.ids.append(placed.reservation.id)
-            assert self.csms.app is not None
-            known = await self.csms.app.orders.start(calls.ask(placed), name=f"reserve {placed.reservation.id}")
-            # As the API answers a POST.
-            self.heard.answered.append(known.id)
-            if known.was_active or known.accepted_kept or known.state in (State.ACTIVE, State.USED):
-                self.heard.active.append((known.id, "201"))
-            self.world.note(f"API: {known.id} is {known.state}")
-
-        return work
-
     def _replace(self, station: SimStation) -> None:
-        if not self.heard.ids:
-            return
-        rng, wanted = self.rng, self._some_id()
-        expiry = self._whole(rng.choice((rng.uniform(5, 60), rng.uniform(60, 1200), rng.uniform(1500, 4000))))
-        changes = rng.choice(
-            (
-                TermsPatch(expiry=expiry),
-                TermsPatch(evse_id=EvseId(rng.randint(1, 2)), expiry=expiry),
-                TermsPatch(id_token=IdToken(rng.choice(TOKENS), "ISO14443"), group_id_token=None),
-            )
-        )
-        order = ReplaceOrder(reservation_id=wanted, changes=changes, by=By.DRIVER)
-
-        async def work(calls: bindings.web.ReservationCalls) -> None:
-            proposed = await calls.propose(order)
-            assert self.csms.app is not None
-            await self.csms.app.orders.start(calls.ask_replacement(proposed), name=f"replace {wanted}")
-
-        self._call(f"replace {wanted} by {changes}", work)
+        self.callers.replace()
 
     def _cancel(self, station: SimStation) -> None:
-        if not self.heard.ids:
-            return
-        wanted = self._some_id()
-
-        async def work(calls: bindings.web.ReservationCalls) -> None:
-            wished = await calls.wish(CancelOrder(reservation_id=wanted, by=By.DRIVER))
-            assert self.csms.app is not None
-            if wished.ask is not None:
-                await self.csms.app.orders.start(calls.ask_cancel(wished), name=f"cancel {wanted}")
-
-        self._call(f"cancel {wanted}", work)
-
-    def _some_id(self) -> int:
-        return self.rng.choice(self.heard.ids[-4:])
+        self.callers.cancel()
 
     def _present(self, station: SimStation, *, token: str | None = None, evse_id: int | None = None) -> None:
         if token is None:
@@ -338,11 +241,6 @@ class Play:
             self._kill_at = -1
             self.csms.kill()
             self.world.after(self.rng.choice((0.1, 3.0, 40.0)) * self.rng.random(), self.csms.start)
-
-
-def everything(play: Play) -> SqlTx:
-    """The stores as they are now, for looking only."""
-    return SqlTx(play.engine.connect(), now=lambda: play.world.now)
 
 
 def station_of(play: Play, station_id: StationId) -> SimStation:

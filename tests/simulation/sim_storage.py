@@ -129,7 +129,7 @@ class DrawnWriter(Writer):
         with self._connection.begin():
             try:
                 job.result = job.work(SqlTx(self._connection, now=self._now))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # it belongs to the caller
                 job.error = plain(error)
         self._loop.call_later(self._delay(), self._settle, [job])
 

@@ -1,11 +1,13 @@
 """The web application: the gate, the routes of the table, and errors as problems."""
 
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Final
 
 import structlog
 from litestar import Litestar, Response
 from litestar.datastructures import State
+from litestar.enums import HttpMethod
 from litestar.exceptions import HTTPException
 from litestar.handlers import HTTPRouteHandler
 from litestar.response import Stream
@@ -45,7 +47,7 @@ log = structlog.get_logger("evhold.web")
 def build_app(calls: Calls, *, streams: Streams | None = None) -> ASGIApp:
     """The ASGI application; ``streams`` lets its owner end the open event streams before it stops."""
     app = Litestar(
-        route_handlers=[*map(_route, OPERATIONS), *_options(), *_OUTSIDE],
+        route_handlers=[*_routes(), *_OUTSIDE],
         exception_handlers={Exception: _problem},
         openapi_config=None,
         logging_config=None,
@@ -55,38 +57,28 @@ def build_app(calls: Calls, *, streams: Streams | None = None) -> ASGIApp:
     return Gate(app, calls.keys.authenticate)
 
 
-def _route(operation: Operation) -> HTTPRouteHandler:
-    """The operation as a route: its roles first, then its handler."""
+def _routes() -> list[HTTPRouteHandler]:
+    """One route an address: apart, Litestar's OPTIONS would name the methods of the first operation only."""
+    by_path: defaultdict[str, dict[str, Operation]] = defaultdict(dict)
+    for operation in OPERATIONS:
+        by_path[operation.path][operation.method] = operation
+    return [_route(path, by_method) for path, by_method in by_path.items()]
+
+
+def _route(path: str, by_method: Mapping[str, Operation]) -> HTTPRouteHandler:
+    """The operations of one address as a route: the caller's role first, then the handler."""
 
     async def handle(request: Req) -> Response[bytes] | Stream:
+        operation = by_method[request.scope["method"]]
         role = caller_of(request).key.role
         if role not in operation.roles:
             raise forbidden(f"a key of role {role} may not do this")
         return await operation.handler(request)
 
+    parts = [f"{part[:-1]}:str}}" if part[-1:] == "}" and ":" not in part else part for part in path.split("/")]
     # The handler's Response carries its own status; the one named here only must allow a body.
-    path = _path(operation)
-    return HTTPRouteHandler(path, http_method=operation.method, status_code=200, name=operation.name)(handle)
-
-
-def _path(operation: Operation) -> str:
-    parts = operation.path.split("/")
-    return BASE + "/".join(f"{part[:-1]}:str}}" if part[-1:] == "}" and ":" not in part else part for part in parts)
-
-
-def _options() -> list[HTTPRouteHandler]:
-    """OPTIONS of every address; Litestar's own would name the methods of one operation only."""
-    methods: defaultdict[str, list[str]] = defaultdict(list)
-    for operation in OPERATIONS:
-        methods[_path(operation)].append(operation.method)
-    return [_option(path, allowed=", ".join(sorted((*known, "OPTIONS")))) for path, known in methods.items()]
-
-
-def _option(path: str, *, allowed: str) -> HTTPRouteHandler:
-    async def handle() -> Response[bytes]:
-        return Response(b"", status_code=204, headers={"Allow": allowed})
-
-    return HTTPRouteHandler(path, http_method="OPTIONS", status_code=204)(handle)
+    methods = [HttpMethod(method) for method in by_method]
+    return HTTPRouteHandler(BASE + "/".join(parts), http_method=methods, status_code=200)(handle)
 
 
 def _problem(request: Req, error: Exception) -> Response[bytes]:

@@ -5,12 +5,13 @@ import json
 import pytest
 
 from evhold.domain.station import Registration
+from evhold.domain.values import StationId
 from evhold.domain.variables import CAPABILITY_VARIABLES, ReportRow, Variable
-from evhold.ocpp.v201.provisioning import Provisioning
+from evhold.ocpp.v201.provisioning import Provisioning, expect
 from evhold.ocpp.v201.routes import Payloads
 from evhold.usecases.b01_boot import Boot
 from evhold.usecases.b07_base_report import Report
-from evhold.usecases.ports import CallFailed, CallResult, NeverSent, NoAnswer
+from evhold.usecases.ports import CallFailed, CallResult, Connected, NeverSent, NoAnswer
 
 ENABLED = Variable(component="ReservationCtrlr", variable="Enabled", value="false")
 
@@ -196,3 +197,14 @@ def test_raw_variables_are_learned():
 def test_raw_answers_that_say_nothing_teach_nothing(action):
     """Unreadable ones, and those of other actions."""
     assert Payloads().variables(action, b"{}", b'{"status":"Accepted"}') == []
+
+
+@pytest.mark.req("B02", "B03")
+@pytest.mark.parametrize(
+    ("requested", "action"), [("StatusNotification", "StatusNotification"), ("SignV2GCertificate", "SignCertificate")]
+)
+def test_what_an_operator_triggers_may_come(requested, action):
+    """The action that will come is expected, whatever the station's registration."""
+    connected = Connected(station_id=StationId("CS1"), epoch=1)
+    expect(connected, "TriggerMessage", json.dumps({"requestedMessage": requested}).encode())
+    assert {action} == connected.triggered

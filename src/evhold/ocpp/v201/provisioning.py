@@ -177,7 +177,9 @@ def expect(connected: Connected, action: str, payload: bytes) -> None:
     Requirements: B02, B03
     """
     if action == "TriggerMessage":
-        connected.triggered.add(decode(payload, TriggerMessageRequest).requested_message)
+        requested = decode(payload, TriggerMessageRequest).requested_message
+        # The three certificates that can be asked for all come as one action.
+        connected.triggered.add("SignCertificate" if requested.startswith("Sign") else requested)
     elif action == "GetBaseReport":
         request = decode(payload, GetBaseReportRequest)
         if request.report_base == "FullInventory":
