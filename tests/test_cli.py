@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -65,7 +67,9 @@ def test_keys_are_made_listed_and_revoked(capsys: pytest.CaptureFixture[str]) ->
         (["serve", "--colour", "red"], "--colour"),
         (["serve", "--stations", "0.0.0.0:0"], "--insecure"),
         (["serve", "--nats", "nats://h"], "--nats"),
+        (["serve", "--tls-key", "k.pem"], "--tls-key"),
         (["serve", "--config", "none.toml"], "none.toml"),
+        (["migrate", "--database", "postgresql://h/d"], "--database"),
         (["station", "add", "A:B"], "stationId"),
         (["station", "add", "A", "--registration", "Perhaps"], "--registration"),
         (["key", "create", "--role", "king"], "--role"),
@@ -91,6 +95,59 @@ def test_a_server_that_is_away_is_one_line_and_exit_code_1(capsys: pytest.Captur
     """Nothing listens at port 1."""
     assert run(["cancel", "1", "--url", "http://127.0.0.1:1", "--key", "k"]) == 1
     assert capsys.readouterr().err.startswith("evhold: http://127.0.0.1:1/ can't be reached")
+
+
+@pytest.mark.parametrize("command", [["migrate"], ["station", "list"], ["token", "list"], ["serve", "--api", ":0"]])
+def test_a_database_that_is_none_is_one_line_and_exit_code_1(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line names the file, whether it is another kind of file or in no folder."""
+    (tmp_path / "other.db").write_text("no database at all, and long enough to look like something else")
+    for url in (f"sqlite:///{tmp_path}/other.db", f"sqlite:///{tmp_path}/nowhere/x.db"):
+        monkeypatch.setenv("EVHOLD_DATABASE", url)
+        assert run(command) == 1
+        err = capsys.readouterr().err
+        assert err.startswith(f"evhold: {url}: ")
+        assert err.count("\n") == 1
+
+
+def test_a_missing_key_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    """The server says 401; the line says which option is missing. http:// goes without saying."""
+    with HTTPServer(("127.0.0.1", 0), Unauthorized) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        assert run(["cancel", "1", "--url", f"127.0.0.1:{server.server_port}"]) == 1
+        assert run(["cancel", "1", "--url", f"127.0.0.1:{server.server_port}", "--key", "wrong"]) == 1
+        server.shutdown()
+    assert capsys.readouterr().err == "evhold: an API key is needed: --key or EVHOLD_KEY\nevhold: no such key\n"
+
+
+class Unauthorized(BaseHTTPRequestHandler):
+    """401 to everybody."""
+
+    def do_DELETE(self) -> None:
+        """The problem."""
+        self.send_response(401)
+        self.end_headers()
+        self.wfile.write(b'{"detail": "no such key"}')
+
+    def log_message(self, *_: object) -> None:
+        """Nothing is logged."""
+
+
+@pytest.mark.parametrize("arguments", [[], ["station"]])
+def test_a_command_alone_shows_its_help(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 2, and what there is."""
+    assert run(arguments) == 2
+    told = capsys.readouterr()
+    assert "Commands:" in told.out + told.err
+
+
+@pytest.mark.process
+def test_a_reader_that_has_had_enough_is_no_error() -> None:
+    """`evhold key list | head` ends without a word when head has gone."""
+    command = f"{sys.executable} -m evhold key list | true"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
 
 
 def test_the_database_is_brought_up_to_date(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,81 +1,91 @@
-"""Work that outlives the request that began it."""
+"""Orders outlive their requests, and harm nobody when they fail."""
 
 from __future__ import annotations
 
 import asyncio
 
 import pytest
-import structlog
+from structlog.testing import capture_logs
 
 from evhold.adapters.orders import TaskOrders
 from evhold.domain.errors import ReservationUnknown
 from evhold.usecases.ports import StorageAway
 
 
-async def answer(gate: asyncio.Event) -> str:
-    """Done when the gate opens."""
-    await gate.wait()
-    return "done"
+async def test_the_result_comes_to_who_waits():
+    """As of any future."""
+
+    async def work() -> int:
+        return 42
+
+    assert await TaskOrders().start(work(), name="reserve 42") == 42
 
 
-async def fail(error: Exception) -> None:
-    """Done at once, badly."""
-    raise error
-
-
-async def test_an_order_gives_its_result() -> None:
-    """To whoever waits for it."""
-    gate = asyncio.Event()
-    gate.set()
-    assert await TaskOrders().start(answer(gate), name="order") == "done"
-
-
-async def test_a_client_that_goes_cancels_nothing() -> None:
-    """The wait is cancelled, the work goes on and ends (Prefer: wait, and the client hangs up)."""
-    orders, gate, ended = TaskOrders(), asyncio.Event(), asyncio.Event()
+async def test_who_stops_waiting_does_not_stop_the_work():
+    """The request's end is not the order's."""
+    orders, gate, done = TaskOrders(), asyncio.Event(), []
 
     async def work() -> None:
         await gate.wait()
-        ended.set()
+        done.append(True)
 
-    async def request() -> None:
-        await orders.start(work(), name="order")
-
-    client = asyncio.create_task(request())
+    waiting = asyncio.ensure_future(orders.start(work(), name="reserve 42"))
     await asyncio.sleep(0)
-    client.cancel()
-    await asyncio.wait([client])
+    waiting.cancel()
     gate.set()
     await orders.finish(timeout_s=5)
-
-    assert ended.is_set()
+    assert done == [True]
 
 
 @pytest.mark.parametrize(
-    ("error", "level"),
-    [(ZeroDivisionError(), "error"), (StorageAway("full"), "warning"), (ReservationUnknown(1), None)],
+    ("error", "logged"),
+    [
+        (ReservationUnknown(42), []),
+        (StorageAway("disk full"), [("order.storage-away", "warning")]),
+        (RuntimeError("boom"), [("order.failed", "error")]),
+    ],
 )
-async def test_a_failed_order_harms_nobody_else(error: Exception, level: str | None) -> None:
-    """It is logged there, unless it is a refusal that its caller has to tell; its siblings end well."""
+async def test_a_failed_order_is_logged_and_its_siblings_go_on(error, logged):
+    """A refusal is no failure, and storage that is away no fault."""
     orders, gate = TaskOrders(), asyncio.Event()
-    with structlog.testing.capture_logs() as logs:
-        failing = orders.start(fail(error), name="failing")
-        sibling = orders.start(answer(gate), name="sibling")
+
+    async def fail() -> None:
+        raise error
+
+    async def go_on() -> str:
+        await gate.wait()
+        return "done"
+
+    with capture_logs() as logs:
+        failed, sibling = orders.start(fail(), name="cancel 42"), orders.start(go_on(), name="reserve 43")
         with pytest.raises(type(error)):
-            await failing
+            await failed
         gate.set()
         assert await sibling == "done"
+    assert [(one["event"], one["log_level"]) for one in logs] == logged
+    assert all(one["order"] == "cancel 42" for one in logs)
 
-    assert [entry["log_level"] for entry in logs] == ([] if level is None else [level])
 
-
-async def test_finishing_has_a_time_limit() -> None:
-    """What never ends is cancelled, and named in the log."""
+async def test_a_failure_that_nobody_waits_for_is_logged_once():
+    """And no warning of a lost exception comes behind it."""
     orders = TaskOrders()
-    outcome = orders.start(answer(asyncio.Event()), name="endless")
-    with structlog.testing.capture_logs() as logs:
-        await orders.finish(timeout_s=0.01)
 
-    assert logs == [{"event": "orders.cancelled", "orders": ["endless"], "log_level": "warning"}]
-    with pytest.raises(asyncio.CancelledError):
-        await outcome
+    async def fail() -> None:
+        raise RuntimeError("boom")
+
+    with capture_logs() as logs:
+        waiting = orders.start(fail(), name="sweep")
+        await orders.finish(timeout_s=5)
+        waiting.cancel()
+        await asyncio.sleep(0)
+    assert [one["event"] for one in logs] == ["order.failed"]
+
+
+async def test_what_does_not_end_in_time_is_cancelled():
+    """And named."""
+    orders = TaskOrders()
+    orders.start(asyncio.Event().wait(), name="reserve 42")
+    with capture_logs() as logs:
+        await orders.finish(timeout_s=0)
+    assert [(one["event"], one["orders"]) for one in logs] == [("orders.cancelled", ["reserve 42"])]
+    await orders.finish(timeout_s=0)

@@ -265,6 +265,17 @@ async def test_presence_tells_the_registration(gateway, registration):
         assert gateway.calls.presence("cs1") == Presence(online=True, registered=accepted, since=START)
 
 
+@pytest.mark.req("B03.FR.03")
+async def test_a_rejected_station_is_sent_nothing():
+    """Whoever asks, and whatever: the next frame that it gets is the answer to its own."""
+    async with Gateway() as gateway:
+        gateway.registration = Registration.REJECTED
+        async with gateway.connect() as client:
+            await gateway.ready()
+            assert await order(gateway, "c1", urgent=True) == NeverSent(reason="station-offline")
+            assert (await ask(client, "Plain"))[:3] == [4, "m1", "SecurityError"]
+
+
 async def test_a_full_queue_is_busy(gateway):
     """One in flight, sixteen waiting; the next one is not taken."""
     async with gateway.connect():

@@ -17,9 +17,11 @@ from evhold.domain.values import By, EvseId, IdToken, Terms
 from evhold.usecases.h01_reserve import Placed, ReplaceOrder, ReserveOrder, TermsPatch
 from evhold.usecases.h02_cancel import CancelOrder
 from evhold.usecases.ports import StorageAway
+from evhold.usecases.stores import IdempotentRequest
 from evhold.web.calls import ReservationCalls
 
 TOKENS: Final = ("AA01", "AA02", "BB01", "CC01")
+KEY_ID: Final = 1
 GROUP: Final = IdToken("FLEET", "Central")
 
 
@@ -31,15 +33,17 @@ class Heard:
         ids: Reservations that were committed.
         answered: Those of them whose caller got an answer.
         active: Those whose caller was told that it has it (201).
+        keys: Idempotency-Keys, each as often as it made a reservation.
         failures: Requests that ended in an error that is none of the outward contract's.
-        wrong_ends: Events that told of an end while the station still held it.
+        wrong_ends: Events that told of an end while the station still held it, each with its excuse.
     """
 
     ids: list[int] = field(default_factory=list)
     answered: list[int] = field(default_factory=list)
     active: list[int] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
-    wrong_ends: list[tuple[Reservation, str]] = field(default_factory=list)
+    wrong_ends: list[tuple[Reservation, str, str | None]] = field(default_factory=list)
 
 
 class Callers:
@@ -63,21 +67,38 @@ class Callers:
             connector_type="cCCS2" if kind == "type" else None,
             group_id_token=GROUP if token.startswith("AA") and rng.random() < 0.5 else None,
         )
-        order = ReserveOrder(station_id=station.id, terms=terms, by=By.DRIVER, force=rng.random() < 0.5)
+        repeated = rng.random() < 0.2
+        request = (
+            IdempotentRequest(api_key_id=KEY_ID, key=f"{rng.getrandbits(64):x}", body_hash=b"") if repeated else None
+        )
+        order = ReserveOrder(
+            station_id=station.id, terms=terms, by=By.DRIVER, force=rng.random() < 0.5, request=request
+        )
+        what = f"reserve {station.id} {terms.evse_id} for {token} until {terms.expiry:%H:%M:%S}"
+        self._call(what, self._reserving(order))
+        if repeated:
+            later = self.world.time + rng.choice((0.0, 0.05, 40.0)) * rng.random()
+            self.world.at(later, lambda: self._call(f"again: {what}", self._reserving(order)))
+        return terms, lasting
 
+    def _reserving(self, order: ReserveOrder) -> Callable[[ReservationCalls], Awaitable[None]]:
         async def work(calls: ReservationCalls) -> None:
             placed = await calls.place(order)
-            assert isinstance(placed, Placed)
+            if not isinstance(placed, Placed):
+                return
             self.heard.ids.append(placed.reservation.id)
+            if order.request is not None:
+                self.heard.keys.append(order.request.key)
             known = await self._order(calls.ask(placed), name=f"reserve {placed.reservation.id}")
             self.heard.answered.append(known.id)
             # As the API answers a POST: 201.
             if known.was_active or known.accepted_kept or known.state in (State.ACTIVE, State.USED):
                 self.heard.active.append(known.id)
             self.world.note(f"API: {known.id} is {known.state}")
+            if order.request is not None:
+                await calls.remember(order.request, status=200, body=b"{}")
 
-        self._call(f"reserve {station.id} {terms.evse_id} for {token} until {terms.expiry:%H:%M:%S}", work)
-        return terms, lasting
+        return work
 
     def replace(self) -> None:
         """A PATCH of one of the latest reservations is on its way."""

@@ -9,8 +9,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from msgspec import UNSET
+from sim_excuses import cannot_cancel, untold, unused
 from sim_play import Play, station_of
-from sim_station import SimStation, Truth
+from sim_station import Truth
 
 from evhold.adapters.sql.tx import SqlTx
 from evhold.domain.events import ReservationChanged
@@ -67,23 +68,24 @@ class Book:
 def calm(book: Book, excused: Counter[str]) -> Iterator[str]:
     """All is reachable and quiet; expiries may still lie ahead."""
     yield from always(book)
+    excused.update(excuse for _, _, excuse in book.play.heard.wrong_ends if excuse is not None)
     for known in book.reservations:
         station = station_of(book.play, known.station_id)
         is_held = known.id in station.station.state.reservations
         if known.state in (State.PENDING, State.UNCONFIRMED):
-            excuse = _cannot_cancel(station)
+            excuse = cannot_cancel(station)
             if known.state is State.PENDING or excuse is None:
                 yield f"{_name(known)} is left {known.state}"
             else:
                 excused[excuse] += 1
         elif known.state is State.ACTIVE and not is_held:
-            excuse = _untold(known, book.truth(known), station)
+            excuse = untold(known, book.truth(known), station)
             if excuse is None:
                 yield f"{_name(known)} is called Active, and its station does not hold it: {book.truth(known).ends}"
             else:
                 excused[excuse] += 1
         elif is_held and known.state is not State.ACTIVE and known.phase is not Phase.USED_UNPROVEN:
-            excuse = _cannot_cancel(station)
+            excuse = cannot_cancel(station)
             if excuse is None:
                 yield f"{_name(known)} is called {known.phase}, and its station holds it"
             else:
@@ -108,7 +110,7 @@ def final(book: Book, excused: Counter[str]) -> Iterator[str]:
         elif not known.was_replaced and known.reserves_sent == 1 and _is_misreported(known, truth):
             yield f"{_name(known)} is called {known.phase}, and its station told otherwise: {truth}"
         elif _was_proven(known, truth) and known.state is not State.USED:
-            excuse = _excused_use(known, truth, book.history[known.id])
+            excuse = unused(truth)
             if excuse is None:
                 yield f"{_name(known)} is called {known.phase}, and its driver used it: {truth}"
             else:
@@ -124,9 +126,10 @@ def always(book: Book) -> Iterator[str]:
     given = Counter(play.heard.ids)
     yield from (f"the id {one} was given {count} times" for one, count in given.items() if count > 1)
     yield from (f"the reservation {one} is gone" for one in play.heard.answered if one not in book.by_id)
-    for known, name in play.heard.wrong_ends:
-        station = station_of(play, known.station_id)
-        if _cannot_cancel(station) is None:
+    used = Counter(play.heard.keys)
+    yield from (f"the Idempotency-Key {key} made {count} reservations" for key, count in used.items() if count > 1)
+    for known, name, excuse in play.heard.wrong_ends:
+        if excuse is None:
             yield f"{_name(known)} was told as {name} at {known.updated_at:%H:%M:%S}, and its station held it then"
     yield from _double_booked(book)
     yield from _never_active(book)
@@ -221,32 +224,6 @@ def _connectors(book: Book) -> Iterator[str]:
                 yield f"{station.id}: connector {one.evse_id}/{one.connector_id} is {true}, and is called {one.status}"
 
 
-# What is excused, by name
-
-
-def _cannot_cancel(station: SimStation) -> str | None:
-    faulty = station.options.misbehaviour
-    if "CancelReservation" in faulty.call_error:
-        return "the station refuses CancelReservation"
-    if "CancelReservation" in faulty.never_answer:
-        return "the station never answers CancelReservation"
-    return None
-
-
-def _untold(known: Reservation, truth: Truth, station: SimStation) -> str | None:
-    """Why no message could tell that the station dropped it."""
-    last = truth.ends[-1] if truth.ends else ""
-    if last == "used" and not truth.told:
-        return "used, and no transaction began"
-    if last == "gone" and not truth.reported:
-        return "its end was never reported, or the report was lost"
-    if last == "forgotten":
-        return "forgotten, and not to be restored"
-    if last == "canceled" and known.cancel_requested_at is not None:
-        return _cannot_cancel(station)
-    return None
-
-
 def _may_never_have_been(known: Reservation) -> bool:
     return known.state in (State.REFUSED, State.FAILED, State.CANCELED) or known.phase is Phase.EXPIRED_OPEN
 
@@ -258,12 +235,6 @@ def _is_misreported(known: Reservation, truth: Truth) -> bool:
 
 def _was_proven(known: Reservation, truth: Truth) -> bool:
     return truth.used_at is not None and any(one.id_token is not UNSET for one in truth.told)
-
-
-def _excused_use(known: Reservation, truth: Truth, rows: Sequence[Transition]) -> str | None:
-    if "canceled" in truth.ends[truth.ends.index("used") :]:
-        return "canceled again after its use"
-    return None
 
 
 def _name(known: Reservation) -> str:

@@ -5,7 +5,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from sim_callers import GROUP, TOKENS, Callers
+from sim_callers import GROUP, KEY_ID, TOKENS, Callers
+from sim_excuses import wrong_end
 from sim_loop import World
 from sim_network import Weather
 from sim_node import Csms
@@ -15,6 +16,7 @@ from sim_storage import Disk, fresh_database
 from sqlalchemy import Engine
 
 from evhold.adapters.sql.tx import SqlTx
+from evhold.domain.access import ApiKey, Role
 from evhold.domain.authorization import Token, TokenStatus
 from evhold.domain.events import ReservationChanged
 from evhold.domain.values import IdToken, StationId
@@ -44,6 +46,8 @@ class Play:
         disk = Disk(rng, slow=rng.choice((0.0, 0.02, 0.2)))
         self.csms = Csms(self.world, engine=self.engine, rng=rng, disk=disk)
         self.disk_fails = rng.random() < 0.25
+        #: How much likelier faults are than in a common run.
+        self.fierce = rng.choice((1, 1, 4))
         self.csms.on_told = self._told
         self.callers = Callers(self.world, csms=self.csms, rng=rng)
         self.heard = self.callers.heard
@@ -54,6 +58,8 @@ class Play:
         self.world.on_step = self._maybe_kill
         with self.engine.begin() as connection:
             tx = SqlTx(connection, now=lambda: self.world.now)
+            key = ApiKey(id=0, name="drivers", role=Role.OPERATOR, key_hash=b"", created_at=self.world.now)
+            assert tx.keys.insert(key).id == KEY_ID
             for token in TOKENS:
                 group = GROUP if token.startswith("AA") else None
                 tx.tokens.put(Token(id_token=IdToken(token, "ISO14443"), status=TokenStatus.ACCEPTED, group=group))
@@ -119,12 +125,12 @@ class Play:
             self._unplug: 5,
             self._break: 1,
             self._switch: 1,
-            self._leave: 1,
-            self._cut: 2,
-            self._stall: 2,
-            self._reboot: 1,
-            self._kill: 1,
-            self._lock: self.disk_fails,
+            self._leave: self.fierce,
+            self._cut: 2 * self.fierce,
+            self._stall: 2 * self.fierce,
+            self._reboot: self.fierce,
+            self._kill: self.fierce,
+            self._lock: self.disk_fails * self.fierce,
         }
         act = self.rng.choices(list(weighted), list(weighted.values()))[0]
         act(station)
@@ -194,9 +200,16 @@ class Play:
                 case ReservationChanged(name=name, reservation=known) if name in ENDED:
                     station = station_of(self, known.station_id)
                     if known.id in station.station.state.reservations:
-                        self.heard.wrong_ends.append((known, name))
+                        excuse = wrong_end(known, station, learned=self._learned(station))
+                        self.heard.wrong_ends.append((known, name, excuse))
                 case _:
                     pass
+
+    def _learned(self, station: SimStation) -> timedelta:
+        """How wrong the CSMS thinks its clock is."""
+        with self.engine.connect() as connection:
+            known = SqlTx(connection, now=lambda: self.world.now).stations.find(station.id)
+        return known.clock_offset if known is not None else timedelta()
 
     # Faults
 

@@ -37,6 +37,7 @@ class Truth:
         ends: Why it was no longer held, in order: ``canceled``, ``used``, ``forgotten``, ``gone`` (expired, removed, dropped).
         reported: ReservationStatusUpdates that the CSMS has acknowledged.
         told: TransactionEvents naming it that the CSMS has acknowledged.
+        disturbed: Since it was forgotten, the station told something else that forbids to restore it.
     """
 
     reserves: list[str] = field(default_factory=list)
@@ -44,6 +45,7 @@ class Truth:
     ends: list[str] = field(default_factory=list)
     reported: list[str] = field(default_factory=list)
     told: list[TransactionEventRequest] = field(default_factory=list)
+    disturbed: bool = False
 
     @property
     def was_held(self) -> bool:
@@ -79,6 +81,7 @@ class SimStation:
         self._timer = 0
         self._connecting = False
         self._held: set[int] = set()
+        self._forgotten: set[int] = set()
         self._reason = "gone"
         station = _Watched(options, new_id=self._new_id)
         station.consumed = self._consumed
@@ -235,12 +238,29 @@ class SimStation:
         for reservation_id in sorted(self._held - held):
             self.truth_of(reservation_id).ends.append(self._reason)
             self.world.note(f"{self.id} holds {reservation_id} no more: {self._reason}")
+            if self._reason == "forgotten":
+                self._forgotten.add(reservation_id)
         self._held = held
+        self._watch_forgotten(messages)
+
+    def _watch_forgotten(self, messages: list[Message]) -> None:
+        """Any TransactionEvent, and any status but Available, makes the silence after a boot ambiguous."""
+        is_loud = any(message.action == "TransactionEvent" for message in messages)
+        is_free = {
+            evse.id: all(self.station.reporter.status_of(evse, one) == "Available" for one in evse.connectors)
+            for evse in self.station.state.evses.values()
+        }
+        if self._forgotten and (is_loud or not all(is_free.values())):
+            for reservation_id in self._forgotten:
+                self.truth_of(reservation_id).disturbed = True
 
     def _learn_one(self, request: Any, answer: Any) -> None:
         match request, answer:
             case ReserveNowRequest(), ReserveNowResponse():
-                self.truth_of(request.id).reserves.append(answer.status)
+                truth = self.truth_of(request.id)
+                truth.reserves.append(answer.status)
+                if answer.status != "Accepted" and truth.ends[-1:] == ["forgotten"]:
+                    truth.ends.append("refused again")
             case CancelReservationRequest(), CancelReservationResponse(status="Accepted"):
                 self.truth_of(request.reservation_id).ends.append("canceled")
                 self._held.discard(request.reservation_id)

@@ -253,6 +253,7 @@ class Stage:
 
     async def status(self, connected, status, *, evse_id=1, connector_id=1):
         """StatusNotification."""
+        self.reactions.heard(connected)
         stored = g01_connector_status.report(
             status,
             evse_id=evse_id,
@@ -269,6 +270,7 @@ class Stage:
 
     async def transaction(self, connected, type_="Started", *, transaction_id="T1", seq_no=0, at=None, **given):
         """TransactionEvent."""
+        self.reactions.heard(connected)
         event = Event(
             station_id=connected.station_id,
             transaction_id=transaction_id,

@@ -213,6 +213,20 @@ async def test_what_another_hunt_asks_about_is_not_asked_twice_at_once(stage, st
     assert {one.connector_id for one in stage.ghosts} == {1, 2}
 
 
+async def test_two_hunts_share_the_suspects(stage, station):
+    """Each is asked about by one of them."""
+    suspects = {(await swept(stage)).id, (await swept(stage, evse_id=2)).id}
+    stage.stations.answers("clean-up", Stations.HOLD)
+    for number in (1, 2):
+        await stage.status(station, "Reserved", connector_id=number)
+    await stage.move(60)
+    assert {one.reservation_id for one in stage.stations.held()} == suspects
+    for _ in suspects:
+        stage.stations.answer(cancel_rejected())
+        await stage.settle()
+    assert [len(one.asked) for one in stage.ghosts] == [1, 1]
+
+
 async def test_a_station_that_is_gone_or_not_accepted_is_not_asked(stage, station):
     """Its timers end with its socket; Rejected, nothing is sent to it (B03)."""
     await swept(stage)

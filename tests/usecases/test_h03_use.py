@@ -119,6 +119,14 @@ async def test_a_foreign_token_in_another_event(stage, station, active):
     assert (known.phase, known.cause, await claimed(stage)) == (Phase.USED_UNPROVEN, "unproven", False)
 
 
+@pytest.mark.row(31)
+async def test_a_start_button_in_another_event(stage, station, active):
+    """Names nobody: no mismatch."""
+    await stage.transaction(station, reservation_id=active.id)
+    await stage.transaction(station, "Updated", seq_no=1, id_token=BUTTON)
+    assert (await stage.get(active)).token_mismatch is False
+
+
 @pytest.mark.row(33)
 async def test_a_clean_end_gives_it_back(stage, station, active):
     """A foreign car came and went: Active again, bound to nothing, the claim kept all the time."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 from web_bench import DRIVER, Bench
 
@@ -79,3 +80,16 @@ async def test_streams_end_when_the_server_stops(bench: Bench) -> None:
             pass
         await stopping
     assert bench.streams.open == 0
+
+
+async def test_a_gap_is_told_where_older_events_are_gone(bench: Bench) -> None:
+    """First `gap`, without an id, then what there is: after pruning, and for a number of another database."""
+    await bench.reserve()
+    await bench.log.prune(before=bench.clock.now() + timedelta(minutes=1))
+    await bench.reserve(evseId=2)
+    pruned = await told(bench, 2, query="?name=reservation.*", headers=bench.auth() | {"Last-Event-ID": "0"})
+    assert [name for _, name, _ in pruned] == ["gap", "reservation.accepted"]
+    assert pruned[0] == ("", "gap", {})
+    assert pruned[1][2]["reservation"]["evseId"] == 2  # type: ignore[index]
+    foreign = await told(bench, 1, headers=bench.auth() | {"Last-Event-ID": "999999"})
+    assert foreign == [("", "gap", {})]

@@ -81,3 +81,37 @@ def test_the_examples_of_the_reference_are_valid() -> None:
 
     for name, example in openapi.EXAMPLES.items():
         msgspec.convert(example, getattr(dto, name))
+
+
+async def test_each_kind_of_file_has_one_type(bench: Bench) -> None:
+    """Content-Type names the charset once; a script that is called anything else would not run (nosniff)."""
+    for path, kind in (
+        ("/", "text/html; charset=utf-8"),
+        ("/docs", "text/html; charset=utf-8"),
+        ("/static/page.js", "text/javascript; charset=utf-8"),
+        ("/static/page.css", "text/css; charset=utf-8"),
+        ("/static/icon.svg", "image/svg+xml"),
+        ("/metrics", "text/plain; version=0.0.4; charset=utf-8"),
+        ("/problems/station-offline", "text/html; charset=utf-8"),
+    ):
+        assert (await bench.client.get(path)).headers["Content-Type"] == kind, path
+
+
+async def test_monitors_may_ask_with_head(bench: Bench) -> None:
+    """HEAD is answered as GET, without the body; below /api/v1 it is no method."""
+    for path in ("/healthz", "/readyz", "/", "/metrics"):
+        answer = await bench.client.head(path)
+        assert (answer.status_code, answer.content) == (200, b""), path
+    assert (await bench.client.head("/api/v1/stations", headers=bench.auth())).status_code == 405
+
+
+async def test_the_page_loads_nothing_from_elsewhere(bench: Bench) -> None:
+    """Every file is served with a policy of this origin only, and none names another."""
+    for path in ("/", "/docs", "/problems/forbidden", *(f"/static/{one.name}" for one in health.STATIC.iterdir())):
+        answer = await bench.client.get(path)
+        policy = answer.headers["Content-Security-Policy"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "default-src 'none'" in policy
+        assert not re.search("unsafe|https?:|[*]|data:", policy)
+        text = answer.text.replace('xmlns="http://www.w3.org/2000/svg"', "")
+        assert not re.search(r"(?:https?:)?//[a-z0-9-]+[.][a-z]|@import|eval[(]|innerHTML", text), path

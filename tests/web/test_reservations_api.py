@@ -133,6 +133,7 @@ async def test_a_repeat_gets_the_first_answer(bench: Bench) -> None:
     again = await bench.client.post("/api/v1/reservations", json=body, headers=headers)
     assert (again.status_code, again.json()) == (first.status_code, first.json())
     assert again.headers["Location"] == first.headers["Location"]
+    assert again.headers["ETag"] == first.headers["ETag"]
     assert bench.stations.asked == ["ReserveNow"]
     other = await bench.client.post("/api/v1/reservations", json=body | {"evseId": 2}, headers=headers)
     assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-key-reused")
@@ -189,6 +190,32 @@ async def test_pages_follow_the_link_header(bench: Bench) -> None:
     bad = await bench.client.get("/api/v1/reservations?status=Lost", headers=bench.auth())
     assert bad.json()["errors"][0]["field"] == "status"
     assert (await bench.client.get("/api/v1/reservations?cursor=!!", headers=bench.auth())).status_code == 400
+
+
+async def test_filters_take_what_the_other_calls_take(bench: Bench) -> None:
+    """Station ids and tokens go without case; from and to are RFC 3339 times, and no numbers."""
+    await bench.reserve(stationId="cs1")
+    for query, count in (
+        ("stationId=cs1", 1),
+        ("stationId=CS1&evseId=1&idToken=aabbccdd", 1),
+        ("stationId=CS2", 0),
+        ("evseId=2", 0),
+        (f"from={bench.expiry(-1)}&to={bench.expiry(1)}", 1),
+        (f"to={bench.expiry(-1)}", 0),
+    ):
+        answer = await bench.client.get(f"/api/v1/reservations?{query}", headers=bench.auth())
+        assert len(answer.json()) == count, query
+    for time in ("1700000000", "0.5", "soon", "2030-01-01T00:00:00"):
+        answer = await bench.client.get(f"/api/v1/reservations?to={time}", headers=bench.auth())
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "to"), time
+
+
+async def test_an_id_that_ocpp_cannot_have_is_unknown(bench: Bench) -> None:
+    """404, and the answer names what was asked for."""
+    for number in ("0", "-5", str(2**31), "9" * 30):
+        answer = await bench.client.get(f"/api/v1/reservations/{number}", headers=bench.auth())
+        assert (answer.status_code, answer.json()["type"]) == (404, "/problems/reservation-unknown")
+        assert number in answer.json()["detail"]
 
 
 async def test_the_history_shows_frames(bench: Bench) -> None:

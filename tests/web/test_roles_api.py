@@ -115,3 +115,13 @@ async def test_many_callers_are_served_at_once(bench: Bench) -> None:
 
     answers = await asyncio.gather(*(one() for _ in range(50)))
     assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_options_names_every_method_of_an_address(bench: Bench) -> None:
+    """Allow of OPTIONS and of 405 is the table's."""
+    for path in ("/api/v1/reservations", "/api/v1/reservations/7", "/api/v1/tokens/Central/A", "/api/v1/keys"):
+        told = await bench.client.options(path, headers=bench.auth())
+        wrong = await bench.client.request("TRACE", path, headers=bench.auth())
+        assert (told.status_code, wrong.status_code) == (204, 405)
+        assert set(told.headers["Allow"].split(", ")) == set(wrong.headers["Allow"].split(", ")), path
+    assert set(told.headers["Allow"].split(", ")) == {"GET", "POST", "OPTIONS"}

@@ -99,6 +99,8 @@ class Bench:
     app: object
     streams: Streams
     server: ApiServer
+    calls: web.Calls
+    log: EventLog
 
     def auth(self, role: Role = Role.ADMIN) -> dict[str, str]:
         """The header of a key of this role."""
@@ -141,12 +143,23 @@ async def running(directory: Path) -> AsyncIterator[Bench]:
     server = ApiServer(app, streams=streams)
     port = await server.start("127.0.0.1", 0)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
-        yield Bench(client, storage, stations, clock, keys, app, streams, server)
+        yield Bench(client, storage, stations, clock, keys, app, streams, server, calls, log)
     await server.stop()
     await orders.finish(timeout_s=5)
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
     await storage.close()
+
+
+@asynccontextmanager
+async def beside(calls: web.Calls, streams: Streams | None = None) -> AsyncIterator[httpx.AsyncClient]:
+    """One more API, with these calls."""
+    streams = streams or Streams()
+    server = ApiServer(build_app(calls, streams=streams), streams=streams)
+    port = await server.start("127.0.0.1", 0)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+        yield client
+    await server.stop()
 
 
 async def fill(storage: SqlStorage, *, clock: SystemClock, ids: SystemIds) -> dict[Role, str]:

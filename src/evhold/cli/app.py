@@ -1,6 +1,5 @@
 """The command line. Everything heavy is imported by the command that needs it, so that ``--help`` is quick."""
 
-import os
 import sys
 
 import typer
@@ -24,10 +23,6 @@ def run(arguments: list[str]) -> int:
         return error.exit_code
     except (typer.Abort, KeyboardInterrupt):
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has had enough, as `head` has; what is left in the buffer goes nowhere.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 def version() -> None:

@@ -33,6 +33,9 @@ class LocalCalls:
         session = self._registry.find(station_id)
         if session is None or not session.is_ready:
             return NeverSent(reason="station-offline")
+        if session.context.registration == Registration.REJECTED:
+            # B03.FR.03: to a Rejected station nothing is sent.
+            return NeverSent(reason="station-offline")
         call = OutgoingCall(message_id, action, payload, urgent, self._monotonic(not_after))
         return await session.call(call, on_sent=on_sent)
 

@@ -60,7 +60,6 @@ class Session:
         "_version",
         "_waiting",
         "_working",
-        "closing",
         "connected_at",
         "context",
         "last_heard",
@@ -69,7 +68,6 @@ class Session:
     def __init__(self, context: Context, *, version: Version, node: Node, registry: "Registry[Session]") -> None:
         self.context = context
         self.last_heard = self.connected_at = context.heard_at = node.clock.now()
-        self.closing: asyncio.Task[None] | None = None
         self._version = version
         self._node = node
         self._registry = registry
@@ -89,7 +87,9 @@ class Session:
         replaced = self._registry.enter(self)
         if replaced is not None:
             replaced.replace()
-        self._opening = self._node.spawn(self._open(replaced))
+        # Of the session before this one, replaced or gone by itself: its last reports may still wait to be stored.
+        before = self._registry.closing(self.context.station_id)
+        self._opening = self._node.spawn(self._open(before))
 
     def text(self, data: bytes) -> None:
         """The frame is logged, taken, and what follows from it is on its way."""
@@ -169,9 +169,9 @@ class Session:
 
     # Opening and ending
 
-    async def _open(self, replaced: "Session | None") -> None:
-        if replaced is not None and replaced.closing is not None:
-            await asyncio.wait([replaced.closing])
+    async def _open(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait([before])
         if self._ended:
             return
         try:
@@ -201,7 +201,7 @@ class Session:
         for call in self._connection.unsent():
             self._waiting.never_sent(call.message_id, reason="station-offline")
         self._registry.leave(self)
-        self.closing = self._node.spawn(self._close())
+        self._registry.is_closing(self, self._node.spawn(self._close()))
 
     async def _close(self) -> None:
         if self._opening is not None:

@@ -155,6 +155,9 @@ def matching(
         for r in state.reservations.values()
         if suits(r, evse) and (same_token(r.token, token) or same_token(r.group, group))
     ]
+    if any(r.evse_id == evse.id for r in state.reservations.values()):
+        # H01.FR.23: what is reserved by its id is not for whoever reserved any EVSE.
+        found = [r for r in found if r.evse_id is not None]
     return min(found, key=lambda r: (r.evse_id is None, r.connector_type is None), default=None)
 
 

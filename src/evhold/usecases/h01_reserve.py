@@ -210,11 +210,9 @@ async def ask_replacement(proposed: Proposed, *, storage: Storage, stations: Sta
 
 def _repeat(tx: Tx, earlier: Remembered) -> Remembered:
     """The first request's outcome; while its reservation is Pending it is still running (design decision 4)."""
-    if earlier.status == 0:
-        if earlier.reservation_id is None:
-            raise RequestInProgress
-        if tx.reservations.get(earlier.reservation_id).state is State.PENDING:
-            raise RequestInProgress
+    made = earlier.reservation_id
+    if earlier.status == 0 and made is not None and tx.reservations.get(made).state is State.PENDING:
+        raise RequestInProgress
     return earlier
 
 

@@ -19,10 +19,9 @@ async def recover(*, storage: Storage, clock: Clock) -> int:
 
     def work(tx: Tx) -> int:
         heard = Heard(at=clock.now(), by=By.CSMS)
-        lost = tx.reservations.with_open_ask()
-        for known in lost:
-            if known.ask is not None:
-                settle(tx, known.id, Silent(ask=known.ask, reason="restart"), heard)
+        lost = [(known.id, known.ask) for known in tx.reservations.with_open_ask() if known.ask is not None]
+        for reservation_id, ask in lost:
+            settle(tx, reservation_id, Silent(ask=ask, reason="restart"), heard)
         return len(lost)
 
     return await storage.transact(work)

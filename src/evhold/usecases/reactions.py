@@ -195,8 +195,8 @@ class Reactions:
                 pass
 
     def go(self, station_id: StationId) -> None:
-        """What this station is due is sent now, one order after the other."""
-        if self._asker.is_there(station_id):
+        """What this station is due is sent now, one order after the other; right after a reconnect, once it has spoken."""
+        if (station_id, "no-boot") not in self._timers and self._asker.is_there(station_id):
             self._start(self._due.run(station_id), name="due-orders")
 
     def _expect(self, known: Reservation) -> None:

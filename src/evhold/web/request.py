@@ -3,6 +3,8 @@
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections import defaultdict
 from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
 from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
@@ -14,6 +16,7 @@ from msgspec import Struct
 from evhold.domain.access import ApiKey, Role
 from evhold.domain.values import By, IdToken
 from evhold.web.calls import Calls
+from evhold.web.dto import Time
 from evhold.web.problems import Problem, invalid, unreadable
 
 Req = Request[Any, Any, State]
@@ -92,10 +95,28 @@ def query_of(request: Req, kind: type[S]) -> S:
         wanted[spec.encode_name] = (
             [part for value in values for part in value.split(",") if part] if is_list else values[-1]
         )
+        if _is_time(spec.type):
+            wanted[spec.encode_name] = _time_of(spec.encode_name, values[-1])
     try:
         return msgspec.convert(wanted, kind, strict=False)
     except msgspec.ValidationError as error:
         raise unreadable(error, whole="query") from None
+
+
+@cache
+def _is_time(kind: object) -> bool:
+    info = msgspec.inspect.type_info(kind)
+    # A type with constraints is wrapped once more.
+    plain = (getattr(one, "type", one) for one in getattr(info, "types", (info,)))
+    return any(isinstance(one, msgspec.inspect.DateTimeType) for one in plain)
+
+
+def _time_of(name: str, text: str) -> datetime:
+    """Read strictly: what lets a query's numbers be numbers would take any of them for a time."""
+    try:
+        return msgspec.convert(text, Time)
+    except msgspec.ValidationError:
+        raise invalid((name, "is an RFC 3339 time with an offset")) from None
 
 
 def if_match_of(request: Req) -> int | None:

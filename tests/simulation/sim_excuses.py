@@ -1,0 +1,48 @@
+"""What the CSMS can't be blamed for, each by its name: what the station's own nature forbids, and what no message tells."""
+
+from datetime import timedelta
+
+from sim_station import SimStation, Truth
+
+from evhold.domain.reservation import Phase, Reservation
+
+
+def wrong_end(known: Reservation, station: SimStation, *, learned: timedelta) -> str | None:
+    """Why an end may be told of a reservation that the station holds at this moment."""
+    is_swept = known.phase is Phase.EXPIRED_OPEN
+    if is_swept and station.options.misbehaviour.clock_offset < learned - timedelta(seconds=2):
+        return "its clock is slow, and nothing told by how much"
+    return cannot_cancel(station)
+
+
+def cannot_cancel(station: SimStation) -> str | None:
+    faulty = station.options.misbehaviour
+    if "CancelReservation" in faulty.call_error:
+        return "the station refuses CancelReservation"
+    if "CancelReservation" in faulty.never_answer:
+        return "the station never answers CancelReservation"
+    return None
+
+
+def untold(known: Reservation, truth: Truth, station: SimStation) -> str | None:
+    """Why no message could tell that the station dropped it."""
+    last = truth.ends[-1] if truth.ends else ""
+    if last == "used" and not truth.told:
+        return "used, and no transaction began"
+    if last == "gone" and not truth.reported:
+        return "its end was never reported, or the report was lost"
+    if last == "forgotten" and known.terms.evse_id is None:
+        return "forgotten, and of no EVSE that could be seen to be free"
+    if last == "forgotten" and truth.disturbed:
+        return "forgotten, and other things happened at the station after its boot"
+    if last == "forgotten" and known.cancel_requested_at is not None:
+        return cannot_cancel(station)
+    if last == "canceled" and known.cancel_requested_at is not None:
+        return cannot_cancel(station)
+    return None
+
+
+def unused(truth: Truth) -> str | None:
+    if "canceled" in truth.ends[truth.ends.index("used") :]:
+        return "canceled again after its use"
+    return None
