@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from faults_stage import DRIVER, locked, rows, until
+from faults_stage import rows, until
 
 from csms import in_seconds
 
@@ -68,21 +68,3 @@ async def test_a_cancel_that_a_fast_clock_rejects_as_expired(node, station, offs
     await until(lambda: one.state.reservations == {})
     answer = await node.request("DELETE", f"/reservations/{number}")
     assert (answer.status_code, answer.json()["status"]) == (200, "Expired"), answer.text
-
-
-@pytest.mark.row(41)
-@pytest.mark.parametrize("offset", OFFSETS)
-async def test_a_use_before_the_cancel_by_the_stations_clock(node, station, offset):
-    """Used while the database was away, canceled before that was told: the stamps are compared on one clock."""
-    one = await station("RACE", faulty={"clock_offset": offset})
-    await until(lambda: abs(stored_offset(node, "RACE") - offset.total_seconds()) <= 2)
-    number = await reserve(node, "RACE", seconds=600, offset=max(offset, timedelta()))
-    with locked(node) as lock:
-        await one.go_offline()
-        await one.plug_in(1)
-        await one.present(1, DRIVER)
-        lock.release()
-    answer = await node.request("DELETE", f"/reservations/{number}")
-    assert answer.status_code == 202, answer.text
-    await one.go_online()
-    assert (await node.until(number, "Used"))["proven"] is True

@@ -131,7 +131,7 @@ async def test_a_fault_is_answered_by_its_code_and_the_connection_lives(played, 
 @pytest.mark.req("B02", "B03")
 @pytest.mark.parametrize("registration", [Registration.PENDING, Registration.REJECTED])
 async def test_what_was_not_asked_for_is_a_security_error(played, registration):
-    """After Pending or Rejected, until the station is accepted; even an action that does not exist is told nothing else."""
+    """After Pending or Rejected, until the station is accepted."""
     played.gateway.registration = registration
     async with played.gateway.connect() as client:
         await client.send(HEARTBEAT)

@@ -127,6 +127,23 @@ async def test_or_after_five_seconds(stage):
     assert stage.stations.told() == [("cancel", known.id)]
 
 
+@pytest.mark.row(17)
+@pytest.mark.row(55)
+async def test_a_boot_cuts_a_long_wait_to_five_seconds(stage):
+    """What waited minutes for its next turn is asked 5 s after the boot, not at once and not minutes later."""
+    stage.stations.answers("reserve", silent)
+    stage.stations.answers("cancel", silent)
+    known = await stage.reserve(expiry=7200)
+    await stage.move(400)
+    station = await stage.connect()
+    await stage.boot(station)
+    stage.stations.told()
+    await stage.move(4.9)
+    assert stage.stations.told() == []
+    await stage.move(0.1)
+    assert stage.stations.told() == [("cancel", known.id)]
+
+
 @pytest.mark.req("B03", "B03.FR.03", "B02")
 @pytest.mark.parametrize("status", [Registration.PENDING, Registration.REJECTED])
 async def test_nothing_goes_to_a_station_that_is_not_accepted(stage, status):

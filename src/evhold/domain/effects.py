@@ -20,6 +20,7 @@ from evhold.domain.facts import (
     ReportedRemoved,
     Silent,
     TokenSeen,
+    TransactionEnded,
     TransactionNamed,
 )
 from evhold.domain.reservation import Due, End, Reservation, State
@@ -346,7 +347,9 @@ def give_back(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation
     """Nobody charged: Active again if its expiry is ahead, else the end it would have had."""
     if (end := reservation.came_from) is not None:
         return _open_end(reservation, end.state, cause=end.cause)
-    if heard.at >= reservation.expiry:
+    # As the sweep does, by the station's clock: it decides how long it holds the EVSE.
+    offset = fact.clock_offset if isinstance(fact, TransactionEnded) else timedelta()
+    if heard.at + offset >= reservation.expiry:
         return _open_end(reservation, State.EXPIRED, cause=None)
     if not reservation.keeps_claim and reservation.terms.evse_id is not None:
         # Row 34 gave the EVSE free, another may hold it by now: no fact takes a claim.

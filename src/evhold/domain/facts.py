@@ -165,10 +165,14 @@ class TokenSeen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionEnded:
-    """A bound transaction ended. ``clean``: seqNo complete, no accepted token, never Charging, no remoteStartId."""
+    """A bound transaction ended. ``clean``: seqNo complete, no accepted token, never Charging, no remoteStartId.
+
+    ``clock_offset``: the station's clock minus ours.
+    """
 
     transaction_id: TransactionId
     clean: bool
+    clock_offset: timedelta = timedelta()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from evhold.domain.effects import FIRST_RETRY
 from evhold.domain.reservation import Due, Reservation
 from evhold.domain.transitions import asked
 from evhold.domain.values import ReservationId, StationId
@@ -37,6 +38,21 @@ class DueOrders:
         self._settled = settled
         self._going: set[StationId] = set()
         self._again: set[StationId] = set()
+
+    async def take_up(self, station_id: StationId) -> None:
+        """The station is registered anew: what waited minutes for its next turn waits 5 s at most, then all is sent.
+
+        Not at once: a station that dies of an order would be asked again at every reconnect.
+        """
+
+        def hasten(tx: Tx) -> None:
+            soon = self._asker.clock.now() + FIRST_RETRY
+            for known in tx.reservations.due_at(station_id):
+                if known.retry_at is not None and known.retry_at > soon:
+                    tx.reservations.save(asked(replace(known, retry_at=soon, version=known.version + 1)))
+
+        await self._asker.storage.transact(hasten)
+        await self.run(station_id)
 
     async def run(self, station_id: StationId) -> None:
         """What this station is due was sent; where that is under way already, it will look again at its end."""

@@ -37,7 +37,8 @@ def consume(tx: Tx, event: Event, *, transaction: Transaction, station: Station,
     bound = tx.reservations.bound_to(station.id, event.transaction_id)
     if bound is None:
         return steps
-    facts = _of_bound(tx, bound, event, transaction=transaction, is_named=named is not None and named.id == bound.id)
+    is_named = named is not None and named.id == bound.id
+    facts = _of_bound(tx, bound, event, transaction=transaction, station=station, is_named=is_named)
     steps.extend(settle(tx, bound.id, fact, heard) for fact in facts)
     return steps
 
@@ -88,7 +89,9 @@ def is_reserved_for(tx: Tx, id_token: IdToken, terms: Sequence[Terms]) -> bool:
     return token is not None and token.group in groups
 
 
-def _of_bound(tx: Tx, bound: Reservation, event: Event, *, transaction: Transaction, is_named: bool) -> list[Fact]:
+def _of_bound(
+    tx: Tx, bound: Reservation, event: Event, *, transaction: Transaction, station: Station, is_named: bool
+) -> list[Fact]:
     """Later events of a bound transaction carry no reservationId: they may show the token, and they end it."""
     facts: list[Fact] = []
     if event.id_token is not None and not is_named:
@@ -98,5 +101,6 @@ def _of_bound(tx: Tx, bound: Reservation, event: Event, *, transaction: Transact
             facts.append(seen)
     # An event that names the reservation may come behind the end of its transaction: that end has happened all the same.
     if event.type == ENDED or (is_named and transaction.state == ENDED):
-        facts.append(TransactionEnded(transaction_id=event.transaction_id, clean=transaction.ended_clean))
+        clean, offset = transaction.ended_clean, station.clock_offset
+        facts.append(TransactionEnded(transaction_id=event.transaction_id, clean=clean, clock_offset=offset))
     return facts

@@ -109,12 +109,12 @@ class Reactions:
             # B01, B03: never seen before. It is asked to boot; until then nothing else is.
             self._start(self._world.requests.trigger_message(connected, "BootNotification"), name="trigger-boot")
         elif self._asker.is_there(connected.station_id):
-            self.go(connected.station_id)
+            self._start(self._due.take_up(connected.station_id), name="due-orders")
             self._later(connected.station_id, "resync", RESYNC_AFTER, lambda: self._resync(connected))
             self._start(self._take_up_restore(connected), name="restore")
 
     async def _after_boot(self, connected: Connected) -> None:
-        await self._due.run(connected.station_id)
+        await self._due.take_up(connected.station_id)
         await self._world.read_capabilities(connected.station_id)
         station = await self._world.storage.read(lambda tx: tx.stations.find(connected.station_id))
         if station is not None and b07_base_report.wanted(station):
