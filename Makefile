@@ -30,6 +30,7 @@ check: setup-dev ## format, lint, types, import contracts, generated files
 	@$(BIN)/ruff format --check $(PATHS)
 	@$(BIN)/ruff check $(PATHS)
 	@$(BIN)/mypy
+	@$(BIN)/mypy --strict bench
 	@$(BIN)/lint-imports --no-cache
 	@$(PY) tools/generate_messages.py --check
 	@$(PY) tools/state_machine.py --check
