@@ -125,3 +125,15 @@ async def test_last_seen_is_now_and_not_a_minute_ago(tmp_path: Path) -> None:
         assert listed[0]["lastSeen"] >= seen[-1]
     finally:
         await server.close()
+
+
+async def test_stations_that_are_refused_say_so(tmp_path: Path) -> None:
+    """`evhold simulate` names the station, the address and the reason, instead of trying on in silence."""
+    server = await Csms(tmp_path, options=()).start()
+    try:
+        async with running("simulate", "--url", server.stations, "--prefix", "NOBODY", folder=tmp_path) as process:
+            lines = await read_until(process, "NOBODY1 is not online")
+            assert "404" in lines[-1]
+            assert await stopped(process) == 0
+    finally:
+        await server.close()

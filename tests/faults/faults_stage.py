@@ -80,12 +80,12 @@ async def online(server: Csms, station: SimulatedStation) -> None:
     await station.settled()
 
 
-async def until(condition: Callable[[], bool], reproach: str = "it never came to that") -> None:
+async def until(condition: Callable[[], bool], *, wait_s: float = WAIT_S) -> None:
     """The condition holds, soon."""
     loop = asyncio.get_running_loop()
-    end = loop.time() + WAIT_S
+    end = loop.time() + wait_s
     while not condition():
-        assert loop.time() < end, reproach
+        assert loop.time() < end, "it never came to that"
         await asyncio.sleep(0.01)
 
 

@@ -95,3 +95,35 @@ async def test_a_full_disk_is_waited_out(tmp_path, room):
         assert rows(server, "PRAGMA integrity_check") == [("ok",)]
     finally:
         await server.close()
+
+
+@pytest.mark.process
+@pytest.mark.skipif(
+    not os.environ.get("EVHOLD_SOAK"), reason="waits the whole 20 s of design decision 15; in make soak"
+)
+async def test_a_disk_that_stays_full(tmp_path):
+    """After 20 s stations are sent away with their events unanswered; with room again they come back and tell all."""
+    server = Csms(tmp_path)
+    await server.start()
+    try:
+        async with station_of(server, "LONG") as one:
+            await online(server, one)
+            reserved = (await server.reserve("LONG", evseId=1)).json()
+            disk = SmallDisk(server, 8192)
+            using = [asyncio.create_task(work) for work in (one.present(1, DRIVER), one.plug_in(1))]
+            await until_ready(server, 503)
+            await until(lambda: not one.is_connected, wait_s=40)
+            assert events(one, answered=True) == []
+            disk.lift()
+            await until_ready(server, 200)
+            await one.online()
+            await asyncio.gather(*using)
+            await server.until(reserved["id"], "Used")
+            await one.settled()
+            assert {event[:2] for event in events(one, answered=False)} == {
+                event[:2] for event in events(one, answered=True)
+            }
+        assert await server.stop() == 0
+        assert rows(server, "PRAGMA integrity_check") == [("ok",)]
+    finally:
+        await server.close()

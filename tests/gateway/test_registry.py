@@ -1,5 +1,6 @@
 """One session a station."""
 
+import asyncio
 from dataclasses import dataclass
 
 from evhold.gateway.registry import Registry
@@ -39,3 +40,21 @@ def test_the_sessions_can_be_walked_while_they_leave():
         registry.leave(session)
 
     assert len(registry) == 0
+
+
+async def test_what_is_left_to_do_is_found_until_it_is_done():
+    """Of the session that ended last; a newer one's work takes its place."""
+    registry, session, gate = Registry(), held("CS1"), asyncio.Event()
+
+    async def work():
+        await gate.wait()
+
+    old, new = asyncio.create_task(work()), asyncio.create_task(work())
+    registry.is_closing(session, old)
+    assert registry.closing("cs1") is old
+    registry.is_closing(session, new)
+    assert registry.closing("cs1") is new
+    gate.set()
+    await asyncio.wait([old, new])
+    await asyncio.sleep(0)
+    assert registry.closing("cs1") is None

@@ -368,6 +368,23 @@ async def test_a_call_in_hand_is_finished_after_its_socket_is_lost(gateway):
     assert gateway.told == [("opening", "CS1"), ("slow", "first"), ("slow", "second"), ("closed", "CS1")]
 
 
+async def test_the_next_connection_waits_for_what_the_one_before_left_to_do(gateway):
+    """Gone by itself, not replaced: its last report is handled before the next context is loaded."""
+    client = await gateway.connect()
+    await client.send(call("Slow", "first", message_id="m1"))
+    await gateway.until(lambda: gateway.node.counters.frames_in == 1)
+    await client.close()
+    await gateway.until(lambda: not len(gateway.registry))
+    async with gateway.connect() as new:
+        await gateway.until(lambda: len(gateway.registry) == 1)
+        assert gateway.told == [("opening", "CS1")]
+        gateway.gate.set()
+        await ask(new, "Plain")
+
+    await gateway.until(lambda: len(gateway.told) == 5)
+    assert gateway.told[:4] == [("opening", "CS1"), ("slow", "first"), ("closed", "CS1"), ("opening", "CS1")]
+
+
 async def test_a_graceful_stop_says_going_away():
     """Every station gets 1001, and on_closed is told before the stop is over."""
     gateway = Gateway()

@@ -95,7 +95,7 @@ class Load:
 
     async def check(self) -> None:
         """All that was acknowledged up to now is there."""
-        memory = self.memory
+        memory = self.memory.acknowledged()
         for heard in memory.heard:
             heard.listen()
         memory.check_events(self.csms.database)

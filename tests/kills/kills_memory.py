@@ -67,8 +67,17 @@ class Memory:
         if known is None or body["version"] > known["version"]:
             self.bodies[body["id"]] = body
 
+    def acknowledged(self) -> Memory:
+        """All of it up to now; what is told later is not in it."""
+        until_now = Memory(self.heard)
+        until_now.bodies, until_now.ended = dict(self.bodies), set(self.ended)
+        return until_now
+
     def check_reservations(self, stored: dict[int, dict[str, Any]]) -> None:
-        """Every acknowledged reservation is there, at least as far as it was told, and the same where nothing followed."""
+        """Every acknowledged reservation is there, at least as far as it was told, and the same where nothing followed.
+
+        Take ``acknowledged()`` before ``stored`` is read: callers go on meanwhile.
+        """
         for reservation_id, body in self.bodies.items():
             now = stored.get(reservation_id)
             assert now is not None, f"lost: {body}"

@@ -8,7 +8,6 @@ House rules
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from msgspec import UNSET
 from sim_excuses import cannot_cancel, untold, unused
 from sim_play import Play, station_of
 from sim_station import Truth
@@ -109,7 +108,7 @@ def final(book: Book, excused: Counter[str]) -> Iterator[str]:
             yield f"{_name(known)} is called {known.phase}, and its station told its end: {truth}"
         elif not known.was_replaced and known.reserves_sent == 1 and _is_misreported(known, truth):
             yield f"{_name(known)} is called {known.phase}, and its station told otherwise: {truth}"
-        elif _was_proven(known, truth) and known.state is not State.USED:
+        elif truth.is_proven and known.state is not State.USED:
             excuse = unused(truth)
             if excuse is None:
                 yield f"{_name(known)} is called {known.phase}, and its driver used it: {truth}"
@@ -231,10 +230,6 @@ def _may_never_have_been(known: Reservation) -> bool:
 def _is_misreported(known: Reservation, truth: Truth) -> bool:
     ends = {*truth.reported, "Canceled", "Used"}
     return bool(truth.reported) and known.state.value not in ends
-
-
-def _was_proven(known: Reservation, truth: Truth) -> bool:
-    return truth.used_at is not None and any(one.id_token is not UNSET for one in truth.told)
 
 
 def _name(known: Reservation) -> str:

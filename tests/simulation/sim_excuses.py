@@ -16,6 +16,7 @@ def wrong_end(known: Reservation, station: SimStation, *, learned: timedelta) ->
 
 
 def cannot_cancel(station: SimStation) -> str | None:
+    """Why it keeps what the CSMS wants to be rid of."""
     faulty = station.options.misbehaviour
     if "CancelReservation" in faulty.call_error:
         return "the station refuses CancelReservation"
@@ -27,7 +28,7 @@ def cannot_cancel(station: SimStation) -> str | None:
 def untold(known: Reservation, truth: Truth, station: SimStation) -> str | None:
     """Why no message could tell that the station dropped it."""
     last = truth.ends[-1] if truth.ends else ""
-    if last == "used" and not truth.told:
+    if last == "used" and not truth.is_proven:
         return "used, and no transaction began"
     if last == "gone" and not truth.reported:
         return "its end was never reported, or the report was lost"
@@ -43,6 +44,7 @@ def untold(known: Reservation, truth: Truth, station: SimStation) -> str | None:
 
 
 def unused(truth: Truth) -> str | None:
+    """Why a use that was told and proven is no Used in the end (row 14)."""
     if "canceled" in truth.ends[truth.ends.index("used") :]:
         return "canceled again after its use"
     return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from msgspec import UNSET
 from sim_loop import World
 from sim_network import Link, Weather
 
@@ -51,6 +52,11 @@ class Truth:
     def was_held(self) -> bool:
         """Whether the station ever held it."""
         return "Accepted" in self.reserves
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether the CSMS has acknowledged that its driver used it."""
+        return self.used_at is not None and any(one.id_token is not UNSET for one in self.told)
 
 
 class _Watched(Station):

@@ -228,6 +228,22 @@ async def test_refused_again_and_not_all_reserved(stage, active, statuses):
 
 
 @pytest.mark.row(53)
+async def test_refused_again_after_a_boot(stage, station, active):
+    """What was Reserved before the boot may be forgotten by now: Unconfirmed, and retracted."""
+    await connectors(stage, "Reserved")
+    stage.stations.answers("replace", refused("Rejected"))
+    stage.stations.answers("undo", never_left("station-busy"), refused("Rejected"))
+    stage.stations.answers("cancel", Stations.HOLD)
+
+    await stage.replaced(active, evse_id=2)
+    await stage.move(1)
+    await stage.boot(station)
+    await stage.move(5)
+
+    assert await stage.phase(active) is Phase.UNCONFIRMED
+
+
+@pytest.mark.row(53)
 async def test_refused_again_for_any_evse(stage):
     """No connector can say that it is held."""
     known = await stage.reserve(evse_id=None)

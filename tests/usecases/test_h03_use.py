@@ -151,6 +151,16 @@ async def test_a_clean_end_after_the_expiry(stage, station, active):
     assert await stage.phase(active) is Phase.EXPIRED_OPEN
 
 
+@pytest.mark.row(33)
+async def test_a_clean_end_after_the_expiry_by_our_clock_alone(stage, active):
+    """The station's clock is ten minutes slow, and it still holds the EVSE: Active."""
+    slow = await stage.station(clock_offset=seconds(-600))
+    await stage.transaction(slow, reservation_id=active.id)
+    await stage.move(901)
+    await stage.transaction(slow, "Ended", seq_no=1)
+    assert await stage.phase(active) is Phase.ACTIVE
+
+
 @pytest.mark.row(34)
 @pytest.mark.parametrize(
     "last", [{"charging_state": "Charging"}, {"remote_start_id": 7}, {"id_token": STRANGER}, {"seq_no": 2}]

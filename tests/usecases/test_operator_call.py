@@ -114,6 +114,7 @@ async def test_little_is_sent_to_a_station_that_is_not_accepted(
 async def test_an_inoperative_evse_ends_its_reservation_so_it_is_refused_first(storage, stations, clock):
     """Those of other EVSEs, unnamed ones while others are left, and ended ones are not hit."""
     storage.now.connectors.put(connector(2))
+    storage.now.connectors.put(connector(3))
     ended = reservation(4, evse_id=1, state=State.CANCELED)
     insert(storage, reservation(1, evse_id=1), reservation(2, evse_id=2), reservation(3), ended)
 
@@ -172,17 +173,41 @@ async def test_a_remote_start_on_a_reserved_evse_names_the_group(storage, statio
         (TAG_A, GROUP, start()),
         (GROUP, GROUP, start(evseId=2)),
         (GROUP, GROUP, start(groupIdToken={"idToken": "OTHER", "type": "Central"})),
-        (GROUP, GROUP, {key: value for key, value in start().items() if key != "evseId"}),
     ],
 )
 async def test_any_other_remote_start_is_sent_as_it_is(storage, stations, clock, reserved_group, token_group, payload):
-    """No common group, another EVSE, a group given, or no EVSE."""
+    """No common group, another EVSE, or a group given."""
     storage.now.tokens.put(Token(id_token=TAG_B, group=token_group))
     insert(storage, reservation(1, evse_id=1, group=reserved_group))
 
     await send(storage, stations, clock, "RequestStartTransaction", payload)
 
     assert json.loads(stations.sent[0][2]) == payload
+
+
+@pytest.mark.req("F01.FR.22", "F02.FR.24")
+@pytest.mark.parametrize("held", [1, None])
+async def test_a_remote_start_that_may_meet_a_reservation_names_the_group(storage, stations, clock, held):
+    """No EVSE is named by the start, or none by the reservation."""
+    storage.now.tokens.put(Token(id_token=TAG_B, group=GROUP))
+    insert(storage, reservation(1, evse_id=held, group=GROUP))
+    payload = {key: value for key, value in start().items() if key != "evseId" or held is None}
+
+    await send(storage, stations, clock, "RequestStartTransaction", payload)
+
+    assert "groupIdToken" in json.loads(stations.sent[0][2])
+
+
+async def test_an_inoperative_evse_that_an_unnamed_reservation_needs_is_refused_first(storage, stations, clock):
+    """One other EVSE is left, and it is held by name: nowhere is left for the one that may be anywhere."""
+    for number in (1, 2):
+        storage.now.connectors.put(connector(number))
+    insert(storage, reservation(2, evse_id=2), reservation(3))
+
+    with pytest.raises(ReservationsAffected) as refused:
+        await send(storage, stations, clock, "ChangeAvailability", inoperative(evse={"id": 1}))
+
+    assert refused.value.reservation_ids == [3]
 
 
 async def test_a_remote_start_by_an_unknown_token_is_sent_as_it_is(storage, stations, clock):

@@ -78,6 +78,13 @@ async def test_an_answer_of_an_older_connection_ends_no_newer_report(stage):
     assert [one.at for one in stage.clock.timers] == []
 
 
+async def test_what_a_boot_should_have_told_is_asked_after_a_reconnect(stage):
+    """A station that never told its inventory is asked for it, also when it comes back without a boot."""
+    await stage.connect()
+    await stage.move(5)
+    assert (stage.capabilities_read, asked(stage)) == (["CS1"], ["CS1"])
+
+
 async def test_a_report_is_asked_for_once(stage):
     """Until the firmware is another."""
     station = await stage.connect()
@@ -98,7 +105,8 @@ async def test_a_report_is_asked_for_once(stage):
 
 @pytest.fixture
 async def known(stage):
-    """A station two of whose connectors are known."""
+    """A station whose inventory was read, and two of whose connectors are known."""
+    await stage.change_station(inventory_of="")
     for number in (1, 2):
         one = connector(connector_id=number, status="Available", since=stage.after(0))
         await stage.storage.transact(lambda tx, one=one: tx.connectors.put(one))

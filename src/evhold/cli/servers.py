@@ -1,6 +1,7 @@
 """``evhold serve``, ``demo``, ``migrate`` and ``simulate``."""
 
 import inspect
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -146,6 +147,7 @@ async def _fleet(
         lively=lively,
         stop=stop,
         on_online=lambda one: say(f"{one.id} is online"),
+        on_trouble=lambda reason: print(f"evhold: {reason}", file=sys.stderr),
         world=world(),
         passwords=passwords,
     )

@@ -8,6 +8,7 @@ from evhold.ocpp.v201.datatypes import IdTokenType
 from evhold.simulator.client import SimulatedStation
 from evhold.simulator.options import StationOptions, World
 
+TROUBLE_AFTER_S = 5.0
 START_SPACING_S = 0.005
 # The drivers of a lively fleet; a CSMS that refuses unknown tokens has to be told of them.
 DRIVER_TOKENS = tuple(IdTokenType(id_token=f"D0000{n:03d}", type="ISO14443") for n in range(1, 10))
@@ -25,6 +26,7 @@ async def run_fleet(
     on_online: Callable[[SimulatedStation], None],
     world: World,
     passwords: Mapping[str, str] | None = None,
+    on_trouble: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Keep stations PREFIX1 to PREFIXn online until `stop` is set.
 
@@ -34,6 +36,7 @@ async def run_fleet(
         lively: On every EVSE but the first, drivers come and go; holders of reservations come after a while.
         on_online: Called once for each station when the CSMS has accepted it.
         passwords: By station id, for Basic auth.
+        on_trouble: Called with the reason, again when it changes, while the CSMS has not accepted a station.
     """
     known = passwords or {}
     async with asyncio.TaskGroup() as group:
@@ -47,7 +50,8 @@ async def run_fleet(
                 connector_types=tuple(connector_types),
                 remember=20,
             )
-            plays.append(group.create_task(_play(url, options, lively, on_online, world)))
+            station = SimulatedStation(url, options, world=world)
+            plays.append(group.create_task(_play(station, lively, on_online, on_trouble, world)))
             await asyncio.sleep(START_SPACING_S)
             if stop.is_set():
                 break
@@ -57,10 +61,14 @@ async def run_fleet(
 
 
 async def _play(
-    url: str, options: StationOptions, lively: bool, on_online: Callable[[SimulatedStation], None], world: World
+    station: SimulatedStation,
+    lively: bool,
+    on_online: Callable[[SimulatedStation], None],
+    on_trouble: Callable[[str], None],
+    world: World,
 ) -> None:
-    async with SimulatedStation(url, options, world=world) as station:
-        await _until_online(station)
+    async with station:
+        await _until_online(station, on_trouble)
         on_online(station)
         while True:
             if not lively:
@@ -71,13 +79,16 @@ async def _play(
                 await _visit(station, world)
 
 
-async def _until_online(station: SimulatedStation) -> None:
+async def _until_online(station: SimulatedStation, on_trouble: Callable[[str], None]) -> None:
+    told = ""
     while True:
         try:
-            await station.online(timeout_s=60)
+            await station.online(timeout_s=TROUBLE_AFTER_S)
             return
-        except TimeoutError:
-            continue
+        except TimeoutError as error:
+            if str(error) != told:
+                told = str(error)
+                on_trouble(told)
 
 
 async def _visit(station: SimulatedStation, world: World) -> None:

@@ -91,6 +91,8 @@ async def open_connection(connected: Connected, *, version: str, storage: Storag
         )
 
     opened = await storage.transact(work)
+    # Ids compare without case: whatever the station spelled, rows are kept under the provisioned one.
+    connected.station_id = opened.station.id
     connected.epoch = opened.epoch
     connected.registration = opened.station.boot_status
     connected.statuses = {(one.evse_id, one.connector_id): one for one in opened.connectors}

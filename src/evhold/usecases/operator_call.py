@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from evhold.domain.connector import Connector
 from evhold.domain.errors import GoesThroughReservations, ReservationsAffected, StationOffline
 from evhold.domain.reservation import LIVE, Reservation
 from evhold.domain.station import Registration, Station
@@ -119,25 +120,40 @@ def _affected(tx: Tx, station_id: StationId, *, change: AvailabilityChange) -> l
     live = tx.reservations.at_station(station_id, states=tuple(LIVE))
     if change.evse_id is None:
         return live
-    others = {one.evse_id for one in tx.connectors.of(station_id)} - {change.evse_id}
-    return [one for one in live if change.evse_id in one.claims or (not one.claims and not others)]
+    named = {evse_id for one in live for evse_id in one.claims}
+    connectors = [one for one in tx.connectors.of(station_id) if one.evse_id not in named | {change.evse_id}]
+    anywhere = [one for one in live if not one.claims]
+    hit = [one for one in anywhere if _places(connectors, for_=one) < _rivals(anywhere, of=one)]
+    return [one for one in live if change.evse_id in one.claims or one in hit]
+
+
+def _places(connectors: list[Connector], *, for_: Reservation) -> int:
+    """How many of the EVSEs could still serve it."""
+    wanted = for_.terms.connector_type
+    return len({one.evse_id for one in connectors if wanted is None or one.type in (None, wanted)})
+
+
+def _rivals(anywhere: list[Reservation], *, of: Reservation) -> int:
+    """How many reservations without an EVSE of their own, itself among them, want the same places."""
+    wanted = of.terms.connector_type
+    return sum(wanted is None or one.terms.connector_type in (None, wanted) for one in anywhere)
 
 
 def _with_group(tx: Tx, payload: bytes, *, station_id: StationId, payloads: RawPayloads) -> bytes:
     start = payloads.remote_start(payload)
-    if start.group_id_token is not None or start.evse_id is None:
+    token = tx.tokens.find(start.id_token) if start.group_id_token is None else None
+    if token is None or token.group is None:
         return payload
-    reservation = _holder(tx, station_id, start.evse_id)
-    token = tx.tokens.find(start.id_token)
-    # F01.FR.22, F02.FR.24: the station lets it through when the groups match, so it has to be told the group.
-    if reservation is None or token is None or token.group is None or token.group != reservation.terms.group_id_token:
-        return payload
-    return payloads.with_group(payload, token.group)
-
-
-def _holder(tx: Tx, station_id: StationId, evse_id: EvseId) -> Reservation | None:
+    # F01.FR.22, F02.FR.24: the station lets it through when the groups match, so it has to be told the group. An EVSE that
+    # shows Reserved may be held by a reservation that names none.
     live = tx.reservations.at_station(station_id, states=tuple(LIVE))
-    return next((one for one in live if one.terms.evse_id == evse_id), None)
+    if any(one.terms.group_id_token == token.group and _may_be_at(one, start.evse_id) for one in live):
+        return payloads.with_group(payload, token.group)
+    return payload
+
+
+def _may_be_at(reservation: Reservation, evse_id: EvseId | None) -> bool:
+    return evse_id is None or reservation.terms.evse_id in (None, evse_id)
 
 
 async def _learn(

@@ -109,16 +109,26 @@ class Reactions:
             # B01, B03: never seen before. It is asked to boot; until then nothing else is.
             self._start(self._world.requests.trigger_message(connected, "BootNotification"), name="trigger-boot")
         elif self._asker.is_there(connected.station_id):
-            self._start(self._due.take_up(connected.station_id), name="due-orders")
+            self._start(self._after_reconnect(connected), name="after-reconnect")
             self._later(connected.station_id, "resync", RESYNC_AFTER, lambda: self._resync(connected))
             self._start(self._take_up_restore(connected), name="restore")
 
     async def _after_boot(self, connected: Connected) -> None:
         await self._due.take_up(connected.station_id)
         await self._world.read_capabilities(connected.station_id)
-        station = await self._world.storage.read(lambda tx: tx.stations.find(connected.station_id))
-        if station is not None and b07_base_report.wanted(station):
+        if await self._lacks_inventory(connected.station_id):
             self._want_report(connected.station_id)
+
+    async def _after_reconnect(self, connected: Connected) -> None:
+        await self._due.take_up(connected.station_id)
+        if await self._lacks_inventory(connected.station_id):
+            # What its last boot should have told was cut off.
+            await self._world.read_capabilities(connected.station_id)
+            self._want_report(connected.station_id)
+
+    async def _lacks_inventory(self, station_id: StationId) -> bool:
+        station = await self._world.storage.read(lambda tx: tx.stations.find(station_id))
+        return station is not None and b07_base_report.wanted(station)
 
     # Statuses after a reconnect
 

@@ -151,7 +151,8 @@ async def _remember(request: IdempotentRequest, answer: Response[bytes], calls: 
     if answer.status_code == 503:
         # Nothing reached the station: the repeat that Retry-After invites shall run anew.
         await calls.forget(request)
-    else:
+    elif answer.status_code != 202:
+        # A 202 is nothing to remember: its repeat gets the reservation as it is then.
         await calls.remember(request, status=answer.status_code or 200, body=answer.content)
 
 
