@@ -24,6 +24,7 @@ PATIENCE_S = 1.0
 #: SQLite's own waiting for a lock is made as short.
 BUSY_MS = 100
 WAIT_S = 15.0
+LOOK_EVERY_S = 0.01
 DRIVER = "AABBCCDD"
 
 
@@ -86,7 +87,7 @@ async def until(condition: Callable[[], bool], *, wait_s: float = WAIT_S) -> Non
     end = loop.time() + wait_s
     while not condition():
         assert loop.time() < end, "it never came to that"
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 async def until_ready(server: Csms, status: int) -> None:
@@ -95,7 +96,7 @@ async def until_ready(server: Csms, status: int) -> None:
     end = loop.time() + WAIT_S
     while (answer := await server.http.get(f"{server.api}/readyz")).status_code != status:
         assert loop.time() < end, f"/readyz never said {status}: {answer.text}"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 def events(station: SimulatedStation, *, answered: bool) -> list[tuple[str, int, bool]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,6 +23,7 @@ STATIONS, EVSES, CALLERS = 4, 4, 5
 SLOW = Misbehaviour(answer_delay={"ReserveNow": 0.15, "CancelReservation": 0.1})
 TOKENS = ("AABBCCDD", "DDCCBBAA", "0BADCAFE")
 PATIENCE_S = 20.0
+LOOK_EVERY_S = 0.05
 
 
 class Load:
@@ -56,6 +58,7 @@ class Load:
         """The server is back, and knows all that was acknowledged."""
         self.csms.api, self.csms.stations = self._addresses
         await self.csms.start()
+        assert self.csms.api, "\n".join(self.csms.output[-30:])
         self.up.set()
 
     async def die_at_start(self, *, after_s: float) -> None:
@@ -199,13 +202,25 @@ class Load:
             await asyncio.sleep(self.rng.uniform(0, 0.05))
 
 
+def free_port(rng: random.Random) -> int:
+    """One that no outgoing connection is given: while the server is down, a client's own end must not take it."""
+    while True:
+        port = rng.randrange(15_000, 30_000)
+        with socket.socket() as tried:
+            try:
+                tried.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
 async def until(look: Callable[[], Any], reproach: str) -> None:
     """The condition holds, soon."""
     loop = asyncio.get_running_loop()
     end = loop.time() + PATIENCE_S
     while not await look():
         assert loop.time() < end, reproach
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(LOOK_EVERY_S)
 
 
 @asynccontextmanager

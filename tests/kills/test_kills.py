@@ -5,7 +5,7 @@ import random
 import time
 
 import pytest
-from kills_load import Load, stations_of
+from kills_load import Load, free_port, stations_of
 from kills_memory import check_database
 
 from csms import Csms
@@ -37,15 +37,17 @@ async def live_and_die(load: Load, kills: int) -> None:
 async def test_killed_at_random_moments_it_loses_nothing(tmp_path, capsys):
     """Every acknowledged message is there after every start, every reservation settles, and stations agree at the end."""
     began = time.monotonic()
-    csms = Csms(tmp_path)
+    rng = random.Random(SEED)
+    api, stations = free_port(rng), free_port(rng)
+    csms = Csms(tmp_path, api=f"http://127.0.0.1:{api}", stations=f"ws://127.0.0.1:{stations}/ocpp")
     await csms.start()
     try:
-        async with stations_of(csms) as stations:
-            load = Load(csms, stations, rng=random.Random(SEED))
+        async with stations_of(csms) as online:
+            load = Load(csms, online, rng=rng)
             try:
                 async with load.running():
                     await live_and_die(load, KILLS)
-                for station in stations:
+                for station in online:
                     await station.online(timeout_s=20)
                 await load.until_settled()
                 await load.until_agreed()

@@ -228,8 +228,9 @@ async def test_refused_again_and_not_all_reserved(stage, active, statuses):
 
 
 @pytest.mark.row(53)
-async def test_refused_again_after_a_boot(stage, station, active):
+async def test_refused_again_after_a_boot(stage, active):
     """What was Reserved before the boot may be forgotten by now: Unconfirmed, and retracted."""
+    station = await stage.connect()
     await connectors(stage, "Reserved")
     stage.stations.answers("replace", refused("Rejected"))
     stage.stations.answers("undo", never_left("station-busy"), refused("Rejected"))

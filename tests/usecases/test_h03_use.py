@@ -152,12 +152,12 @@ async def test_a_clean_end_after_the_expiry(stage, station, active):
 
 
 @pytest.mark.row(33)
-async def test_a_clean_end_after_the_expiry_by_our_clock_alone(stage, active):
+async def test_a_clean_end_after_the_expiry_by_our_clock_alone(stage, station, active):
     """The station's clock is ten minutes slow, and it still holds the EVSE: Active."""
-    slow = await stage.station(clock_offset=seconds(-600))
-    await stage.transaction(slow, reservation_id=active.id)
+    await stage.change_station(clock_offset=seconds(-600))
+    await stage.transaction(station, reservation_id=active.id)
     await stage.move(901)
-    await stage.transaction(slow, "Ended", seq_no=1)
+    await stage.transaction(station, "Ended", seq_no=1)
     assert await stage.phase(active) is Phase.ACTIVE
 
 

@@ -84,7 +84,7 @@ def with_reserved(tx: Tx, reservation: Reservation, fact: Fact) -> Fact:
     if not isinstance(fact, Refused | Errored) or fact.ask.kind is not AskKind.UNDO or evse_id is None:
         return fact
     station = tx.stations.find(reservation.station_id)
-    if station is None or (station.booted_at is not None and station.booted_at > reservation.updated_at):
+    if station is None or (station.booted_at is not None and station.booted_at >= reservation.updated_at):
         # What was Reserved before a boot may be forgotten by now, and the station has not told yet.
         return fact
     connectors = [one for one in tx.connectors.of(reservation.station_id) if one.evse_id == evse_id]
