@@ -21,6 +21,9 @@ settings.load_profile("plain")
 
 _seconds: defaultdict[str, float] = defaultdict(float)
 _counts: Counter[str] = Counter()
+#: Suites whose tests print counts that are worth reading when they pass.
+COUNTING = frozenset({"kills", "faults", "simulation", "adapters"})
+_printed: list[str] = []
 
 
 def requirement_ids(item: pytest.Item) -> Iterator[str]:
@@ -61,12 +64,17 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     suite = suite_of(report.nodeid)
     _seconds[suite] += report.duration
     _counts[suite] += report.when == "call"
+    if report.passed and report.when == "call" and suite in COUNTING and report.capstdout.strip():
+        _printed.append(report.capstdout.strip("\n"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the seconds of each suite, slowest first."""
     if not _counts:
         return
+    if _printed:
+        terminalreporter.section("counts")
+        terminalreporter.write_line("\n".join(_printed))
     terminalreporter.section("seconds of each suite")
     for suite, seconds in sorted(_seconds.items(), key=lambda row: -row[1]):
         terminalreporter.write_line(f"{seconds:8.1f} s {_counts[suite]:6d} tests  {suite}")
