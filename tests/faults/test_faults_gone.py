@@ -98,9 +98,6 @@ async def test_a_full_disk_is_waited_out(tmp_path, room):
 
 
 @pytest.mark.process
-@pytest.mark.skipif(
-    not os.environ.get("EVHOLD_SOAK"), reason="waits the whole 20 s of design decision 15; in make soak"
-)
 async def test_a_disk_that_stays_full(tmp_path):
     """After 20 s stations are sent away with their events unanswered; with room again they come back and tell all."""
     server = Csms(tmp_path)

@@ -283,6 +283,7 @@ class Stage:
         info = await e01_transaction.report(
             event,
             connected,
+            at=self.clock.now(),
             heard=lambda: Heard(at=self.clock.now()),
             storage=self.storage,
             recorder=self.recorder,

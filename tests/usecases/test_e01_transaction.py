@@ -1,5 +1,7 @@
 """E01-E13: TransactionEvents are folded, answered about their token, and meet reservations."""
 
+from datetime import timedelta
+
 import pytest
 from usecase_fakes import GROUP, START, TAG_A, TAG_B, connected, heard, reservation, seconds
 
@@ -11,7 +13,7 @@ from evhold.domain.transitions import created
 from evhold.domain.values import Heard
 from evhold.usecases import e01_transaction, h03_use
 from evhold.usecases.e01_transaction import REMEMBERED
-from evhold.usecases.ports import Rules
+from evhold.usecases.ports import Connected, Rules
 
 
 @pytest.fixture
@@ -37,8 +39,42 @@ def event(seq_no=0, type_="Started", **given):
 async def report(storage, connection, event, *, rules=Rules(), consume=h03_use.consume):  # noqa: B008 - a value
     """Report the event."""
     return await e01_transaction.report(
-        event, connection, heard=heard(), storage=storage, recorder=storage, rules=rules, consume=consume
+        event,
+        connection,
+        at=event.stamp,
+        heard=heard(),
+        storage=storage,
+        recorder=storage,
+        rules=rules,
+        consume=consume,
     )
+
+
+async def test_live_events_tell_the_stations_clock(storage):
+    """Two that agree; what was made offline says nothing of the clock now."""
+    ahead = timedelta(minutes=7)
+    connection = Connected(station_id="CS1", epoch=1)
+
+    async def hear(number, **given):
+        one = event(number, "Updated", stamp=START + ahead, transaction_id="T9", **given)
+        await e01_transaction.report(
+            one,
+            connection,
+            at=START,
+            heard=heard(),
+            storage=storage,
+            recorder=storage,
+            rules=Rules(),
+            consume=h03_use.consume,
+        )
+
+    await hear(0, offline=True)
+    await hear(1, offline=True)
+    assert connection.clock_offset is None
+    await hear(2)
+    await hear(3)
+    assert connection.clock_offset == ahead
+    assert storage.now.stations.get("CS1").clock_offset == ahead
 
 
 def reserved(storage, number=1):

@@ -126,6 +126,7 @@ async def test_a_use_is_stored_with_its_transaction_and_found_after_a_reconnect(
         return await e01_transaction.report(
             event,
             connection,
+            at=START,
             heard=heard(),
             storage=database,
             recorder=recorder,
@@ -151,6 +152,7 @@ async def test_a_transaction_without_a_reservation_is_recorded(database, online)
     await e01_transaction.report(
         event,
         online,
+        at=START,
         heard=heard(),
         storage=database,
         recorder=SqlRecorder(database, now=CLOCK.now),

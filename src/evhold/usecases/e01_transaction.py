@@ -8,6 +8,7 @@ House rules
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Protocol
 
 from evhold.domain.authorization import Token, TokenInfo, TokenStatus, answer_about
@@ -15,6 +16,7 @@ from evhold.domain.station import Station
 from evhold.domain.transaction import Event, Transaction, fold
 from evhold.domain.transitions import Step
 from evhold.domain.values import Heard
+from evhold.usecases import station_clock
 from evhold.usecases.ports import Connected, Recorder, Rules, Storage
 from evhold.usecases.stores import Tx
 
@@ -41,6 +43,7 @@ async def report(
     event: Event,
     connected: Connected,
     *,
+    at: datetime,
     heard: Callable[[], Heard],
     storage: Storage,
     recorder: Recorder,
@@ -52,6 +55,7 @@ async def report(
     Args:
         event: As it came; its station is the connection's.
         connected: Remembers the transaction from now on.
+        at: When it came, by our clock.
         heard: Makes the Heard; called only where a reservation may be concerned.
         storage: For events that may concern a reservation, and for what is not remembered.
         recorder: For all others.
@@ -72,7 +76,15 @@ async def report(
         transaction = fold(known.transaction, event, token_accepted=_is_accepted(info))
         await recorder.transaction(transaction)
         _remember(connected, transaction, is_bound=False)
+    await _learn_clock(event, connected, at=at, storage=storage)
     return info
+
+
+async def _learn_clock(event: Event, connected: Connected, *, at: datetime, storage: Storage) -> None:
+    """After the event was judged, and never from one made offline: its stamp says nothing of the clock now."""
+    offset = None if event.offline else station_clock.learn(connected, event.stamp - at)
+    if offset is not None:
+        await station_clock.store(connected, offset, storage=storage)
 
 
 def _names_reservation(event: Event) -> bool:

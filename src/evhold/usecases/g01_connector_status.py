@@ -7,12 +7,11 @@ from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from evhold.domain import clock_offset
 from evhold.domain.connector import Connector, is_news
 from evhold.domain.events import ConnectorChanged
-from evhold.domain.values import ConnectorId, EvseId, StationId
+from evhold.domain.values import ConnectorId, EvseId
+from evhold.usecases import station_clock
 from evhold.usecases.ports import Connected, Recorder, Storage
-from evhold.usecases.stores import Tx
 
 
 def report(
@@ -43,10 +42,10 @@ def report(
 
     Requirements: G01.FR.06, G01.FR.09, G03.FR.09
     """
-    offset = _learn_offset(connected, stamp - at)
+    offset = station_clock.learn(connected, stamp - at)
     news = _news(status, evse_id=evse_id, connector_id=connector_id, stamp=stamp, connected=connected)
     if news is None:
-        return _store_offset(connected, offset, storage=storage) if offset is not None else None
+        return station_clock.store(connected, offset, storage=storage) if offset is not None else None
     return _store(news, connected, recorder=recorder, storage=storage, at=at, offset=offset)
 
 
@@ -94,29 +93,4 @@ async def _store(
     connected.statuses[key] = connector
     connected.reported.add(key)
     if offset is not None:
-        await _store_offset(connected, offset, storage=storage)
-
-
-def _learn_offset(connected: Connected, sample: timedelta) -> timedelta | None:
-    """The offset that is worth storing, or None."""
-    connected.clock_samples = clock_offset.with_sample(connected.clock_samples, sample)
-    offset = clock_offset.estimate(connected.clock_samples)
-    if offset is None:
-        return None
-    if clock_offset.moved(connected.clock_offset, offset):
-        return offset
-    if connected.clock_offset is None:
-        connected.clock_offset = offset
-    return None
-
-
-async def _store_offset(connected: Connected, offset: timedelta, *, storage: Storage) -> None:
-    station_id: StationId = connected.station_id
-
-    def work(tx: Tx) -> None:
-        station = tx.stations.find(station_id)
-        if station is not None:
-            tx.stations.put(replace(station, clock_offset=offset))
-
-    await storage.transact(work)
-    connected.clock_offset = offset
+        await station_clock.store(connected, offset, storage=storage)

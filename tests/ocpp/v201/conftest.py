@@ -78,7 +78,7 @@ class Csms:
         self.told.append(("authorize", id_token))
         return self.info
 
-    async def _transaction(self, event, connected, *, heard: Callable[[], Heard]) -> TokenInfo | None:
+    async def _transaction(self, event, connected, *, at, heard: Callable[[], Heard]) -> TokenInfo | None:
         self.told.append(("transaction", event, heard()))
         return self.info if event.id_token else None
 

@@ -1,6 +1,7 @@
 """Block E: TransactionEvents; and what an operator's RequestStartTransaction (F01) names."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -25,7 +26,7 @@ class TransactionReport(Protocol):
     """`e01_transaction.report`, bound. ``heard`` is called only where a reservation may be concerned."""
 
     def __call__(
-        self, event: Event, connected: Connected, /, *, heard: Callable[[], Heard]
+        self, event: Event, connected: Connected, /, *, at: datetime, heard: Callable[[], Heard]
     ) -> Awaitable[TokenInfo | None]: ...
 
 
@@ -34,7 +35,7 @@ def routes(*, report: TransactionReport) -> dict[str, Route[Any, Any]]:
 
     async def transaction_event(request: TransactionEventRequest, context: Context) -> TransactionEventResponse | None:
         event = convert.event(request, station_id=context.station_id)
-        info = await report(event, context, heard=convert.heard(context))
+        info = await report(event, context, at=context.heard_at, heard=convert.heard(context))
         # E01.FR.11, E01.FR.12, E02.FR.02, E03.FR.02: an event with an idToken is told about it, as Authorize is.
         return None if info is None else TransactionEventResponse(id_token_info=convert.id_token_info(info))
 
