@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from evhold.domain.station import Station
 from evhold.domain.values import StationId
-from evhold.domain.variables import CAPABILITY_VARIABLES, Variable, with_variables
+from evhold.domain.variables import CAPABILITY_VARIABLES, Variable
+from evhold.usecases import capabilities
 from evhold.usecases.ports import CallFailed, NeverSent, NoAnswer, Storage, Variables
-from evhold.usecases.stores import Tx
 
 
 async def learn(station_id: StationId, results: Iterable[Variable], *, storage: Storage) -> Station:
@@ -17,14 +17,7 @@ async def learn(station_id: StationId, results: Iterable[Variable], *, storage: 
     """
     told = tuple(results)
 
-    def work(tx: Tx) -> Station:
-        before = tx.stations.get(station_id)
-        after = with_variables(before, told)
-        if after is not before:
-            tx.stations.put(after)
-        return after
-
-    return await storage.transact(work)
+    return await storage.transact(lambda tx: capabilities.learn(tx, station_id, told))
 
 
 async def read_capabilities(

@@ -9,7 +9,7 @@ from evhold.domain.errors import GoesThroughReservations, ReservationsAffected, 
 from evhold.domain.reservation import LIVE, Reservation
 from evhold.domain.station import Registration, Station
 from evhold.domain.values import EvseId, StationId
-from evhold.domain.variables import with_variables
+from evhold.usecases import capabilities
 from evhold.usecases.ports import (
     AvailabilityChange,
     CallAnswer,
@@ -162,9 +162,7 @@ async def _learn(
     results = payloads.variables(action, request, answer.payload)
 
     def work(tx: Tx) -> None:
-        before = tx.stations.find(station_id)
-        after = before and with_variables(before, results)
-        if after is not None and after is not before:
-            tx.stations.put(after)
+        if tx.stations.find(station_id) is not None:  # not removed meanwhile
+            capabilities.learn(tx, station_id, results)
 
     await storage.transact(work)
