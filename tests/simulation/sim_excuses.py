@@ -12,6 +12,9 @@ def wrong_end(known: Reservation, station: SimStation, *, learned: timedelta) ->
     is_swept = known.phase is Phase.EXPIRED_OPEN
     if is_swept and station.options.misbehaviour.clock_offset < learned - timedelta(seconds=2):
         return "its clock is slow, and nothing told by how much"
+    if known.phase is Phase.REMOVED_CLOSED and known.was_replaced:
+        # Row 25 asks again after an Expired of the old terms; after a Removed row 23 holds, as no word tells the two apart.
+        return "a Removed of its old terms came behind the Accepted of the new ones"
     return cannot_cancel(station)
 
 
