@@ -241,15 +241,17 @@ def _changes(body: ReservationPatch, caller: Caller) -> TermsPatch:
 def _replacement(replaced: Replaced) -> Response[bytes]:
     reservation, answer = replaced.reservation, replaced.answer
     more: dict[str, object] = {"reservation": reservation_dto(reservation)}
+    # Row 23: a report of the old terms may have come meanwhile.
+    left = "the old terms are kept" if reservation.is_live else f"the reservation has ended: {reservation.state}"
     match answer:
         case Accepted():
             return shown(reservation)
         case Refused(status=status, status_info=info):
             more |= {"ocppStatus": status, "statusInfo": status_info_dto(info)}
-            return Problem("reservation-refused", f"ReserveNow: {status}; the old terms are kept", more).response()
+            return Problem("reservation-refused", f"ReserveNow: {status}; {left}", more).response()
         case Errored(code=code) if answer.proves_non_execution:
             more |= {"ocppStatus": None, "statusInfo": None, "code": code}
-            return Problem("reservation-refused", f"ReserveNow: {code}; the old terms are kept", more).response()
+            return Problem("reservation-refused", f"ReserveNow: {code}; {left}", more).response()
         case NeverLeft(reason=reason):
             return Problem(_NOT_SENT.get(reason, "station-offline"), f"nothing was sent: {reason}", more).response()
         case _:
