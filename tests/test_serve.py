@@ -9,6 +9,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 
 import httpx
@@ -119,10 +120,11 @@ async def test_last_seen_is_now_and_not_a_minute_ago(tmp_path: Path) -> None:
                 await socket.send(json.dumps([2, str(number), "Heartbeat", {}]))
                 while json.loads(await socket.recv())[1] != str(number):
                     pass
-                seen.append((await server.station("SEEN"))["lastSeen"])
+                seen.append(datetime.fromisoformat((await server.station("SEEN"))["lastSeen"]))
             listed = (await server.request("GET", "/stations")).json()
-        assert seen == sorted(set(seen))
-        assert listed[0]["lastSeen"] >= seen[-1]
+        assert seen == sorted(seen)
+        assert seen[0] < seen[-1]
+        assert datetime.fromisoformat(listed[0]["lastSeen"]) >= seen[-1]
     finally:
         await server.close()
 
