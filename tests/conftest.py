@@ -65,7 +65,8 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     _seconds[suite] += report.duration
     _counts[suite] += report.when == "call"
     if report.passed and report.when == "call" and suite in COUNTING and report.capstdout.strip():
-        _printed.append(report.capstdout.strip("\n"))
+        # Log lines begin with their date.
+        _printed.extend(line for line in report.capstdout.splitlines() if line.strip() and not line[:4].isdigit())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
