@@ -106,8 +106,10 @@ async def test_virtual_cancel_after_the_use_is_never_sent(virtual: Player) -> No
 async def test_virtual_dies_on_cancel(csms: Csms, virtual: Player) -> None:
     """The socket closes with the cancel unanswered: still Active, the wish kept, asked anew when the station is back (H8)."""
     await virtual.wire.close()
+    await csms.until_online(virtual.station_id, online=False)
     dying = player(csms, "virtual-charge-point-dies-on-cancel", like="virtual-charge-point")
-    await dying.play("ReserveNow")
+    placed = await dying.play("ReserveNow")
+    assert [order.status for order in placed.orders] == [201], placed.orders
     means(await dying.reservation(42), "Active")
     played = await dying.play("CancelReservation")
     assert (played.orders[0].status, played.orders[0].body["status"]) == (202, "Active")
