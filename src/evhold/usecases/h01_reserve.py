@@ -143,12 +143,8 @@ async def ask(placed: Placed, *, storage: Storage, stations: StationCommands, cl
 
     Requirements: H01.FR.01, H01.FR.03, H01.FR.04, H01.FR.06, H01.FR.11, H01.FR.12, H01.FR.14
     """
-    asked = placed.reservation
-    assert asked.ask is not None
-    answer, frames = await stations.reserve_now(asked.station_id, asked.id, asked.ask)
-    heard = heard_answer(answer, frames, at=clock.now())
-    step = await storage.transact(lambda tx: settle(tx, asked.id, answer, heard))
-    return step.reservation
+    answered = await _ask(placed.reservation, storage=storage, stations=stations, clock=clock)
+    return answered.reservation
 
 
 async def remember(request: IdempotentRequest, *, status: int, body: bytes, storage: Storage) -> None:
@@ -200,7 +196,11 @@ async def propose(
 
 async def ask_replacement(proposed: Proposed, *, storage: Storage, stations: StationCommands, clock: Clock) -> Replaced:
     """The station was asked for the new terms, and its answer, or its silence, is stored (rows 49-52)."""
-    asked = proposed.reservation
+    return await _ask(proposed.reservation, storage=storage, stations=stations, clock=clock)
+
+
+async def _ask(asked: Reservation, *, storage: Storage, stations: StationCommands, clock: Clock) -> Replaced:
+    """The open ReserveNow was sent, and how it ended is stored."""
     assert asked.ask is not None
     answer, frames = await stations.reserve_now(asked.station_id, asked.id, asked.ask)
     heard = heard_answer(answer, frames, at=clock.now())
