@@ -109,7 +109,7 @@ def final(book: Book, excused: Counter[str]) -> Iterator[str]:
         elif not known.was_replaced and known.reserves_sent == 1 and _is_misreported(known, truth):
             yield f"{_name(known)} is called {known.phase}, and its station told otherwise: {truth}"
         elif truth.is_proven and known.state is not State.USED:
-            excuse = unused(truth)
+            excuse = unused(known, truth)
             if excuse is None:
                 yield f"{_name(known)} is called {known.phase}, and its driver used it: {truth}"
             else:

@@ -12,9 +12,9 @@ def wrong_end(known: Reservation, station: SimStation, *, learned: timedelta) ->
     is_swept = known.phase is Phase.EXPIRED_OPEN
     if is_swept and station.options.misbehaviour.clock_offset < learned - timedelta(seconds=2):
         return "its clock is slow, and nothing told by how much"
-    if known.phase is Phase.REMOVED_CLOSED and known.was_replaced:
+    if known.phase is Phase.REMOVED_CLOSED and known.reserves_sent > 1:
         # Row 25 asks again after an Expired of the old terms; after a Removed row 23 holds, as no word tells the two apart.
-        return "a Removed of its old terms came behind the Accepted of the new ones"
+        return "a Removed of what it held before came behind the Accepted of a later ReserveNow"
     return cannot_cancel(station)
 
 
@@ -46,8 +46,11 @@ def untold(known: Reservation, truth: Truth, station: SimStation) -> str | None:
     return None
 
 
-def unused(truth: Truth) -> str | None:
-    """Why a use that was told and proven is no Used in the end (row 14)."""
+def unused(known: Reservation, truth: Truth) -> str | None:
+    """Why a use that was told and proven is no Used in the end (rows 14 and 39)."""
     if "canceled" in truth.ends[truth.ends.index("used") :]:
         return "canceled again after its use"
+    shown = {one.id_token.id_token for one in truth.told if one.id_token}
+    if known.was_replaced and known.terms.id_token.id_token not in shown:
+        return "used by the driver of its former terms, before it was made over to another"
     return None

@@ -1,5 +1,7 @@
 """H01.FR.02: other terms under the same id. Reports, uses and late answers around it: rows 23, 25, 54, 22."""
 
+from datetime import timedelta
+
 import pytest
 from station_script import Stations, accepted, cancel_rejected, errored, never_left, refused, silent
 from usecase_fakes import TAG_B
@@ -71,6 +73,22 @@ async def test_a_second_report_counts(stage, active):
     await stage.report(active, "Expired")
 
     assert await stage.phase(active) is Phase.EXPIRED_CLOSED
+
+
+@pytest.mark.row(51)
+async def test_the_old_terms_are_asked_for_as_long_as_the_stations_clock_allows(stage, active):
+    """The station is an hour behind: by its clock the old terms have not run out, and the sweep waits for that too."""
+    await stage.change_station(clock_offset=timedelta(hours=-1))
+    await stage.move(890)
+    stage.stations.answers("replace", Stations.HOLD)
+    stage.orders.start(stage.ask_replacement(await stage.propose(active, expiry=stage.after(1800))), name="replace")
+    await stage.move(20)
+    assert active.terms.expiry < stage.clock.now()
+
+    stage.stations.answer(refused())
+    await stage.settle()
+
+    assert [one.ask.kind for one in stage.stations.sent][-1] == "undo"
 
 
 @pytest.mark.row(25)

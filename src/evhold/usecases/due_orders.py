@@ -90,7 +90,9 @@ class DueOrders:
         now = self._asker.clock.now()
         if (due := known.due) is None or (known.retry_at is not None and known.retry_at > now):
             return None
-        if due in (Due.CLEAN_UP, Due.UNDO, Due.RENEW) and now >= known.expiry:
+        station = tx.stations.find(known.station_id)
+        station_now = now if station is None else now + station.clock_offset
+        if due in (Due.CLEAN_UP, Due.UNDO, Due.RENEW) and station_now >= known.expiry:
             # Past its expiry the station holds it no more: nothing to clean up, nothing to ask for.
             tx.reservations.save(asked(replace(known, follow=None, retry_at=None, version=known.version + 1)))
             return None

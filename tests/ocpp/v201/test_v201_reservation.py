@@ -42,6 +42,13 @@ async def test_reserve_now_is_sent_by_the_ask(commands, calls, reserve):
     assert (sent["payload"]["id"], sent["payload"]["evseId"]) == (7, 1)
 
 
+async def test_a_slow_clock_gives_an_order_more_time(calls, fixed, reserve):
+    """A station that is 90 s behind holds it 90 s longer."""
+    slow = Commands(calls, clock=fixed, ids=fixed, clock_offset=lambda station_id: -AHEAD)
+    await slow.reserve_now("CS1", 7, reserve)
+    assert calls.sent[0]["not_after"] == reserve.terms.expiry + AHEAD
+
+
 async def test_an_accepted_reservation_says_when_it_was_sent(commands, calls, reserve, now):
     """The answer's ask has the time at which the frame left, and both frames are there, masked."""
     calls.answers({"status": "Accepted", "statusInfo": {"reasonCode": "Fine"}})

@@ -85,7 +85,7 @@ class Commands:
     async def reserve_now(
         self, station_id: StationId, reservation_id: ReservationId, ask: Ask
     ) -> tuple[ReserveAnswer, tuple[Frame, ...]]:
-        """Return the end of this ask and its frames, masked; it is not sent after its terms' expiry.
+        """Return the end of this ask and its frames, masked; it is not sent after its terms' expiry, by either clock.
 
         The answer's ask says when the frame left, where it did.
         """
@@ -93,7 +93,9 @@ class Commands:
             raise ValueError("a ReserveNow without terms")
         payload = encode(convert.reserve_now(ask.terms, reservation_id=reservation_id))
         order = _Order(ask, action="ReserveNow", payload=payload)
-        answer = await self._send(station_id, order, not_after=ask.terms.expiry)
+        # A station whose clock is slow holds it until its own expiry: the sweep waits for that too.
+        behind = max(-self._clock_offset(station_id), timedelta())
+        answer = await self._send(station_id, order, not_after=ask.terms.expiry + behind)
         return reserve_fact(order.ask, answer), self._frames(order, answer)
 
     async def cancel_reservation(
