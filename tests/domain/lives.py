@@ -222,6 +222,7 @@ def removed(at: datetime = AT) -> f.ReportedRemoved:
 REPORTS = (expired(), removed())
 SWEEP = f.SweepDue(station_now=AFTER)
 WISH = f.CancelOrdered()
+KEEP = f.CancelWithdrawn()
 
 
 def heard(at: datetime = AT, *, by: By = By.STATION) -> Heard:

@@ -34,7 +34,7 @@ KEY = ApiKey(id=1, name="app", role=Role.DRIVER, key_hash=b"hash", created_at=AT
         (CONNECTOR, "connector.status"),
         (StationPresence(at=AT, station_id=CS, online=True), "station.online"),
         (StationPresence(at=AT, station_id=CS, online=False), "station.offline"),
-        (OrderDue(at=AT, station_id=CS, reservation_id=ReservationId(1), not_before=AT), "_order.due"),
+        (OrderDue(at=AT, station_id=CS, reservation_id=ReservationId(1), not_before=AT), "order.due"),
         (RegistryChanged(at=AT, kind="token", key="x"), "_registry.changed"),
     ],
 )

@@ -84,6 +84,11 @@ class Life(RuleBasedStateMachine):
         """A driver's wish."""
         self._take(f.CancelOrdered())
 
+    @rule()
+    def keep_after_all(self) -> None:
+        """The wish is dropped, if it never left."""
+        self._take(f.CancelWithdrawn())
+
     @rule(count=st.integers(1, 60))
     def wait(self, count: int) -> None:
         """Time passes."""

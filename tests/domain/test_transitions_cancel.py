@@ -10,6 +10,7 @@ from lives import (
     CANCEL,
     CLEAN_UP,
     EXPIRY,
+    KEEP,
     NEW,
     WISH,
     active,
@@ -137,7 +138,7 @@ def test_row_13_cancel_accepted_shows_that_an_unproven_use_was_a_foreign_car():
 def test_row_13_cancel_rejected_leaves_an_unproven_use_and_clears_the_wish():
     """It may well have been used."""
     before = asking(wishing(used(cancel_in_doubt=True)))
-    after = check(before, cancel_rejected(), row=13, to=Phase.USED_UNPROVEN, claims=(1,))
+    after = check(before, cancel_rejected(), row=13, to=Phase.USED_UNPROVEN, told="due", claims=(1,))
     assert (after.cancel_requested_at, after.cancel_requested_by, after.cancel_in_doubt) == (None, None, False)
 
 
@@ -284,7 +285,7 @@ def test_row_17_a_late_error_neither_hastens_nor_delays_the_repeat():
 def test_row_18_a_station_that_cannot_cancel_clears_the_wish(phase, code):
     """No repeat: the caller is told, the state stays."""
     before = asking(wishing(in_phase(phase)))
-    after = check(before, errored(CANCEL, code), row=18, to=phase, claims=(1,))
+    after = check(before, errored(CANCEL, code), row=18, to=phase, told="due", claims=(1,))
     assert (after.cancel_requested_at, after.retry_at) == (None, None)
 
 
@@ -344,3 +345,26 @@ def test_row_21_an_end_takes_no_wish(phase):
     """The order is refused before it gets here; the table itself would leave the end as it is."""
     before = in_phase(phase)
     check(before, WISH, row=58, cause=before.cause)
+
+
+@pytest.mark.row(59)
+@pytest.mark.parametrize("before", [pending(), active(), used()])
+def test_row_59_a_wish_that_was_not_sent_can_be_dropped(before):
+    """Nothing else changes, and whoever looks on is told."""
+    wished = wishing(before)
+    after = check(wished, KEEP, row=59, to=wished.phase, told="due", claims=tuple(wished.claims))
+    assert (after.cancel_requested_at, after.cancel_requested_by) == (None, None)
+
+
+@pytest.mark.row(59)
+@pytest.mark.parametrize("before", [asking(wishing(active())), replace(wishing(active()), cancel_in_doubt=True)])
+def test_row_59_a_cancel_that_may_have_arrived_decides(before):
+    """Open or unanswered: whether the station still holds it is not ours to say."""
+    check(before, KEEP, row=58, due=before.due, claims=(1,))
+
+
+@pytest.mark.row(59)
+def test_row_59_a_retraction_goes_on():
+    """Nobody knows what the station holds: that is settled, whatever the driver wants now."""
+    before = wishing(unconfirmed())
+    check(before, KEEP, row=58, cause=before.cause, due=before.due, claims=tuple(before.claims))

@@ -10,6 +10,7 @@ import pytest
 from lives import (
     ASKS,
     CANCEL,
+    KEEP,
     LIVE,
     NEW,
     REPORTS,
@@ -40,7 +41,7 @@ from evhold.domain.reservation import Due, End, Phase, Reservation, State
 from evhold.domain.transitions import TRANSITIONS, UNLISTED, Row, advance, find_row
 from evhold.domain.values import Ask, AskKind
 
-ROWS = range(1, 59)
+ROWS = range(1, 60)
 #: Rows without an entry in the table, and why.
 ELSEWHERE = {
     1: "created(): there is no reservation before it",
@@ -85,7 +86,7 @@ def facts() -> Iterator[f.Fact]:
             yield from (cancel_accepted(order), cancel_rejected(order))
         else:
             yield from (accepted(order), refused(order), refused(order, still_reserved=True))
-    yield from (*REPORTS, SWEEP, WISH, f.ReplaceOrdered(ask=ask(AskKind.REPLACE, number=7, of=NEW)))
+    yield from (*REPORTS, SWEEP, WISH, KEEP, f.ReplaceOrdered(ask=ask(AskKind.REPLACE, number=7, of=NEW)))
     for match in MATCHES:
         yield from (named(match), named(match, tx=TX2), named(match, stamp=NEW.expiry))
         if match is not f.Match.NONE:

@@ -6,6 +6,7 @@ import pytest
 from station_script import (
     AWAY,
     ONLINE,
+    THERE,
     Stations,
     accepted,
     cancel_accepted,
@@ -17,10 +18,21 @@ from station_script import (
     silent,
 )
 
-from evhold.domain.errors import ReservationEnded, ReservationUnknown, VersionConflict
+from evhold.domain.errors import (
+    CancelInProgress,
+    NoCancelRequest,
+    NothingToAsk,
+    OrderInProgress,
+    ReservationEnded,
+    ReservationUnknown,
+    StationOffline,
+    VersionConflict,
+)
 from evhold.domain.facts import Accepted, CancelAccepted
 from evhold.domain.reservation import Phase, State
 from evhold.domain.values import By
+from evhold.usecases import h02_cancel
+from evhold.usecases.h02_cancel import CancelOrder
 
 
 @pytest.fixture
@@ -300,3 +312,56 @@ async def test_a_cancels_late_answer_counts(stage, active):
 
     assert await stage.phase(active) is Phase.CANCELED_CLOSED
     assert len(stage.stations.told()) == 1
+
+
+@pytest.mark.row(59)
+async def test_a_wish_that_waits_for_its_station_can_be_dropped(stage, active):
+    """Nothing is sent when it comes back."""
+    stage.stations.presences["CS1"] = AWAY
+    await stage.cancel(active)
+    kept = await h02_cancel.keep(of(active), storage=stage.storage, clock=stage.clock)
+    assert (kept.state, kept.cancel_requested_at, kept.due) == (State.ACTIVE, None, None)
+
+    stage.stations.presences["CS1"] = THERE
+    await stage.move(60)
+    assert stage.stations.told() == []
+    with pytest.raises(NoCancelRequest):
+        await h02_cancel.keep(of(active), storage=stage.storage, clock=stage.clock)
+
+
+@pytest.mark.row(59)
+async def test_a_cancel_that_went_unanswered_can_not_be_taken_back(stage, active):
+    """It may have reached the station; the wish stays."""
+    stage.stations.answers("cancel", silent)
+    await stage.cancel_only(active)
+    with pytest.raises(CancelInProgress):
+        await h02_cancel.keep(of(active), storage=stage.storage, clock=stage.clock)
+    assert (await stage.get(active)).cancel_requested_at is not None
+
+
+async def test_an_order_that_waits_is_sent_at_once(stage, active):
+    """Minutes early, once; with nothing to ask, or nobody to be asked, that is said."""
+    with pytest.raises(NothingToAsk):
+        await hasten(stage, active)
+    stage.stations.answers("cancel", silent, Stations.HOLD)
+    await stage.cancel_only(active)
+    stage.stations.presences["CS1"] = AWAY
+    with pytest.raises(StationOffline):
+        await hasten(stage, active)
+
+    stage.stations.presences["CS1"] = THERE
+    await hasten(stage, active)
+    await stage.settle()
+    assert [one.ask.kind for one in stage.stations.sent].count("cancel") == 2
+    with pytest.raises(OrderInProgress):
+        await hasten(stage, active)
+
+
+def of(known):
+    """The driver's order about it."""
+    return CancelOrder(reservation_id=known.id, by=By.DRIVER)
+
+
+async def hasten(stage, known):
+    """Ask now."""
+    return await h02_cancel.hasten(of(known), storage=stage.storage, stations=stage.stations, clock=stage.clock)

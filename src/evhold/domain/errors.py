@@ -3,6 +3,7 @@
 DomainError
     StationUnknown, ReservationUnknown, TokenUnknown, KeyUnknown
     ReservationEnded, OrderInProgress, EvseAlreadyReserved, VersionConflict
+    NothingToAsk, NoCancelRequest, CancelInProgress
     ReservationsNotSupported, UnspecifiedEvseNotSupported, TokenNotAccepted
     StationOffline, StationBusy, ReservationsAffected, GoesThroughReservations
     InvalidOrder
@@ -77,6 +78,36 @@ class OrderInProgress(DomainError):
 
     def __str__(self) -> str:
         return f"reservation {self.reservation_id} waits for another order to be answered"
+
+
+@dataclass(eq=False)
+class NothingToAsk(DomainError):
+    """No order of it waits to be sent."""
+
+    reservation_id: ReservationId
+
+    def __str__(self) -> str:
+        return f"reservation {self.reservation_id} has no order that waits for its station"
+
+
+@dataclass(eq=False)
+class NoCancelRequest(DomainError):
+    """Nobody wants it canceled."""
+
+    reservation_id: ReservationId
+
+    def __str__(self) -> str:
+        return f"nobody asked to cancel reservation {self.reservation_id}"
+
+
+@dataclass(eq=False)
+class CancelInProgress(DomainError):
+    """A CancelReservation may have reached the station: its answer decides (row 59)."""
+
+    reservation_id: ReservationId
+
+    def __str__(self) -> str:
+        return f"the cancel of reservation {self.reservation_id} was already sent"
 
 
 @dataclass(eq=False)

@@ -42,7 +42,7 @@ class StationPresence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderDue:
-    """Inside only: a reservation has an order to send, not before ``not_before``."""
+    """A reservation has an order to send, not before ``not_before``, or none any more. Told outside to who asks for it by name."""
 
     at: datetime
     station_id: StationId
@@ -64,7 +64,7 @@ Event = ReservationChanged | ConnectorChanged | StationPresence | OrderDue | Reg
 
 _NAMES: Final[dict[type[Event], str]] = {
     ConnectorChanged: "connector.status",
-    OrderDue: "_order.due",
+    OrderDue: "order.due",
     RegistryChanged: "_registry.changed",
 }
 

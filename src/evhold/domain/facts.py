@@ -103,6 +103,11 @@ class CancelOrdered:
     """A driver or an operator wants it canceled."""
 
 
+@dataclass(frozen=True, slots=True)
+class CancelWithdrawn:
+    """Whoever wanted it canceled wants it kept after all."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplaceOrdered:
     """New terms for the same id (H01.FR.02); ``ask.terms`` are they."""
@@ -191,6 +196,7 @@ Fact = (
     | CancelAccepted
     | CancelRejected
     | CancelOrdered
+    | CancelWithdrawn
     | ReplaceOrdered
     | ReportedExpired
     | ReportedRemoved

@@ -32,6 +32,11 @@ def cancel_in_doubt(reservation: Reservation, fact: Fact) -> bool:
     return is_open or reservation.cancel_in_doubt
 
 
+def wish_unsent(reservation: Reservation, fact: Fact) -> bool:
+    """A wish to cancel is kept, and no cancel may have reached the station."""
+    return reservation.cancel_requested_at is not None and not cancel_in_doubt(reservation, fact)
+
+
 def undoubted(reservation: Reservation, fact: Fact) -> bool:
     """No cancel is in doubt."""
     return not cancel_in_doubt(reservation, fact)

@@ -19,6 +19,7 @@ from evhold.domain.facts import (
     CancelAccepted,
     CancelOrdered,
     CancelRejected,
+    CancelWithdrawn,
     Errored,
     Fact,
     NeverLeft,
@@ -136,6 +137,7 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     # The driver's wish
     _row(19, (P.PENDING,), CancelOrdered, do.wish, to=(P.PENDING,)),
     _row(20, CANCELABLE, CancelOrdered, do.wish, to=CANCELABLE),
+    _row(59, (P.PENDING, P.ACTIVE, P.USED_UNPROVEN), CancelWithdrawn, do.drop_wish, to=(P.PENDING, P.ACTIVE, P.USED_UNPROVEN), guard=when.wish_unsent),
     # Late answers to ends
     _row(22, ENDS_BUT_USED, Accepted, do.clean_up_ghost, to=ENDS_BUT_USED, asks=RESERVES),
     _row(45, (P.EXPIRED_OPEN,), Refused, do.refuse, to=(P.REFUSED,), asks=FIRST, guard=when.never_active),
@@ -301,12 +303,14 @@ _TOLD_BY_STATE: Final = {
 
 
 def _told(before: Reservation, after: Reservation, heard: Heard) -> tuple[Event, ...]:
-    """The events of one change, in order; the order that it leaves to be sent comes last."""
+    """The events of one change, in order; the order that it leaves to be sent, or has dropped, comes last."""
     events: list[Event] = []
     name = _name(before, after)
     if name is not None:
         events.append(ReservationChanged(name=name, at=heard.at, cause=after.cause, reservation=after))
-    if after.due is not None and (after.due, after.retry_at) != (before.due, before.retry_at):
+    is_due = after.due is not None and (after.due, after.retry_at) != (before.due, before.retry_at)
+    is_dropped = name is None and before.cancel_requested_at is not None and after.cancel_requested_at is None
+    if is_due or is_dropped:
         not_before = after.retry_at or heard.at
         events.append(
             OrderDue(at=heard.at, station_id=after.station_id, reservation_id=after.id, not_before=not_before)

@@ -1,11 +1,19 @@
 """H02: cancel a reservation at its station. The wish is committed first, and is kept until the station's word or the expiry."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from evhold.domain.errors import ReservationEnded
-from evhold.domain.facts import CancelOrdered, Errored, NeverLeft
+from evhold.domain.errors import (
+    CancelInProgress,
+    NoCancelRequest,
+    NothingToAsk,
+    OrderInProgress,
+    ReservationEnded,
+    StationOffline,
+)
+from evhold.domain.events import OrderDue
+from evhold.domain.facts import CancelOrdered, CancelWithdrawn, Errored, NeverLeft
 from evhold.domain.reservation import Phase, Reservation, State, with_ask
-from evhold.domain.transitions import asked
+from evhold.domain.transitions import Step, asked
 from evhold.domain.values import Ask, AskKind, By, Heard
 from evhold.usecases.ports import Clock, Ids, StationCommands, Storage
 from evhold.usecases.settle import check_version, heard_answer, settle
@@ -16,7 +24,7 @@ CANCELABLE = frozenset({Phase.PENDING, Phase.UNCONFIRMED, Phase.ACTIVE, Phase.US
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelOrder:
-    """A driver or an operator wants it canceled. ``if_match``: refuse unless this is the version."""
+    """A driver or an operator wants it canceled, kept, or asked about. ``if_match``: refuse unless this is the version."""
 
     reservation_id: int
     by: By
@@ -82,6 +90,57 @@ async def ask_cancel(wished: Wished, *, storage: Storage, stations: StationComma
     heard = heard_answer(answer, frames, at=clock.now())
     step = await storage.transact(lambda tx: settle(tx, known.id, answer, heard))
     return Canceled(step.reservation, answer if isinstance(answer, Errored) else None)
+
+
+async def keep(order: CancelOrder, *, storage: Storage, clock: Clock) -> Reservation:
+    """The wish is dropped, where no CancelReservation may have reached the station (row 59).
+
+    Raises:
+        ReservationUnknown, VersionConflict: As they say.
+        NoCancelRequest: There is no wish.
+        CancelInProgress: It was sent; the station's answer decides.
+    """
+
+    def work(tx: Tx) -> Reservation:
+        known = tx.reservations.get(order.reservation_id)
+        check_version(known, order.if_match)
+        if known.cancel_requested_at is None or known.phase not in CANCELABLE:
+            raise NoCancelRequest(known.id)
+        kept = settle(tx, known.id, CancelWithdrawn(), Heard(at=clock.now(), by=order.by)).reservation
+        if kept.cancel_requested_at is not None:
+            raise CancelInProgress(known.id)
+        return kept
+
+    return await storage.transact(work)
+
+
+async def hasten(order: CancelOrder, *, storage: Storage, stations: StationCommands, clock: Clock) -> Reservation:
+    """The order that waits for its next turn, a retraction or a wish for most, is due now: the station is asked at once.
+
+    Raises:
+        ReservationUnknown, VersionConflict: As they say.
+        NothingToAsk: No order waits.
+        OrderInProgress: One is open: the station is being asked.
+        StationOffline: It will be asked when it is back.
+    """
+
+    def work(tx: Tx) -> Reservation:
+        known = tx.reservations.get(order.reservation_id)
+        check_version(known, order.if_match)
+        if known.ask is not None:
+            raise OrderInProgress(known.id)
+        if known.due is None:
+            raise NothingToAsk(known.id)
+        presence = stations.presence(known.station_id)
+        if not (presence.online and presence.registered):
+            raise StationOffline(known.station_id)
+        now = clock.now()
+        hastened = replace(known, retry_at=None, version=known.version + 1)
+        due = OrderDue(at=now, station_id=known.station_id, reservation_id=known.id, not_before=now)
+        tx.reservations.save(Step(reservation=hastened, events=(due,)))
+        return hastened
+
+    return await storage.transact(work)
 
 
 async def _withdraw(pending: Reservation, *, storage: Storage, stations: StationCommands, clock: Clock) -> Reservation:
