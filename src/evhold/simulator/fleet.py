@@ -1,4 +1,4 @@
-"""Many stations at once, for `evhold simulate` and `evhold demo`; lively ones have drivers who come and go."""
+"""Many equal stations at once, for `evhold simulate`; lively ones have drivers who come and go."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -68,7 +68,7 @@ async def _play(
     world: World,
 ) -> None:
     async with station:
-        await _until_online(station, on_trouble)
+        await until_online(station, on_trouble)
         on_online(station)
         while True:
             if not lively:
@@ -79,7 +79,8 @@ async def _play(
                 await _visit(station, world)
 
 
-async def _until_online(station: SimulatedStation, on_trouble: Callable[[str], None]) -> None:
+async def until_online(station: SimulatedStation, on_trouble: Callable[[str], None]) -> None:
+    """The CSMS has accepted the station; `on_trouble` gets the reason while it has not, again when it changes."""
     told = ""
     while True:
         try:
