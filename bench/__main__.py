@@ -4,6 +4,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -29,13 +30,15 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description="Measures evhold on this machine.")
     parser.add_argument("--quick", action="store_true", help="about 20 seconds; the figures are rough")
     parser.add_argument("--only", metavar="NAME", action="append", choices=WORKLOADS, help=", ".join(WORKLOADS))
+    parser.add_argument("--database", metavar="URL", help="one of your own, which is filled [a fresh SQLite file]")
     options = parser.parse_args(arguments)
+    size = replace(QUICK if options.quick else FULL, database=options.database)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     results: list[Result] = []
     failed = False
     try:
         for name in options.only or WORKLOADS:
-            results.append(_play(name, size=QUICK if options.quick else FULL))
+            results.append(_play(name, size=size))
     except (ServerFailed, LoadFailed) as error:
         failed = True
         print(f"bench: {name}: {error}", file=sys.stderr)

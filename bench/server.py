@@ -26,11 +26,11 @@ class ServerFailed(RuntimeError):
     """The server did not start or did not stay; the text holds the end of what it printed."""
 
 
-def evhold_command(folder: Path) -> list[str]:
-    """The command line of `evhold serve` with a fresh SQLite file in ``folder``."""
+def evhold_command(folder: Path, *, database: str | None = None) -> list[str]:
+    """The command line of `evhold serve` with a fresh SQLite file in ``folder``, or with this database."""
     return [
         *(sys.executable, "-m", "evhold", "serve", "--api", "127.0.0.1:0", "--stations", "127.0.0.1:0"),
-        *("--database", f"sqlite:///{folder / 'bench.db'}", "--admin-key", ADMIN_KEY),
+        *("--database", database or f"sqlite:///{folder / 'bench.db'}", "--admin-key", ADMIN_KEY),
         *("--unknown-stations", "accept", "--unknown-tokens", "accept"),
     ]
 

@@ -19,13 +19,14 @@ AFTERWARDS_S: Final = 0.3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How much is measured."""
+    """How much is measured, and on which database: None is a fresh SQLite file for each workload."""
 
     stations: int = 200
     warm_up_s: float = 2.0
     seconds: float = 8.0
     at_once: int = 16
     idle_stations: int = 1000
+    database: str | None = None
 
 
 FULL: Final = Size()
@@ -95,7 +96,7 @@ def stage(size: Size, *, say: Callable[[str], None]) -> Iterator[Stage]:
     with tempfile.TemporaryDirectory(prefix="evhold-bench-") as name:
         folder = Path(name)
         say("starting the server")
-        server = Server(evhold_command(folder), folder=folder)
+        server = Server(evhold_command(folder, database=size.database), folder=folder)
         try:
             generator = Generator()
             try:

@@ -6,9 +6,14 @@ import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from nats_server import NatsServer
+    from postgres import Postgres
 
 HERE = Path(__file__).resolve().parent
 KNOWN = tomllib.loads((HERE.parent / "docs" / "requirements.toml").read_text(encoding="utf-8")).keys()
@@ -22,8 +27,26 @@ settings.load_profile("plain")
 _seconds: defaultdict[str, float] = defaultdict(float)
 _counts: Counter[str] = Counter()
 #: Suites whose tests print counts that are worth reading when they pass.
-COUNTING = frozenset({"kills", "faults", "simulation", "adapters"})
+COUNTING = frozenset({"cluster", "webhooks", "kills", "faults", "simulation", "adapters", "browser"})
 _printed: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server of this worker process, started when a test first asks for it."""
+    from postgres import running_postgres
+
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def nats() -> Iterator[NatsServer]:
+    """A NATS server of this worker process, started when a test first asks for it."""
+    from nats_server import running_nats
+
+    with running_nats() as server:
+        yield server
 
 
 def requirement_ids(item: pytest.Item) -> Iterator[str]:

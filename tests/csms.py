@@ -17,7 +17,7 @@ import httpx
 ADMIN_KEY = "evh_test-admin-key-of-the-tests"
 QUICK = ("--expiry-grace", "0", "--call-timeout", "1", "--restore-delay", "1")
 OPEN = ("--unknown-stations", "accept", "--unknown-tokens", "accept")
-START_TIMEOUT_S = 30.0
+START_TIMEOUT_S = 90.0
 WAIT_TIMEOUT_S = 15.0
 _ADDRESS = re.compile(r"(http|ws)://([\d.]+):(\d+)")
 
@@ -29,10 +29,11 @@ def in_seconds(seconds: float) -> str:
 
 @dataclass
 class Csms:
-    """`evhold serve` as a process of its own, with its database file in ``folder``."""
+    """`evhold serve` as a process of its own, with its database file in ``folder``, or the database of ``url``."""
 
     folder: Path
     options: tuple[str, ...] = (*QUICK, *OPEN)
+    url: str | None = None
     api: str = ""
     stations: str = ""
     process: asyncio.subprocess.Process | None = None
@@ -54,7 +55,7 @@ class Csms:
         )
         self.process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "evhold", "serve", "--api", api, "--stations", stations.removesuffix("/ocpp")),
-            *("--database", f"sqlite:///{self.database}", "--admin-key", ADMIN_KEY, *self.options),
+            *("--database", self.url or f"sqlite:///{self.database}", "--admin-key", ADMIN_KEY, *self.options),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env=environment,

@@ -61,7 +61,9 @@ def test_the_table_has_every_setting() -> None:
         ("", {"EVHOLD_DATABASE": "mysql://x"}, "EVHOLD_DATABASE"),
         ("", {"EVHOLD_DATABASE": "sqlite://evhold.db"}, "EVHOLD_DATABASE"),
         ("", {"EVHOLD_DATABASE": "sqlite:///"}, "EVHOLD_DATABASE"),
-        ("", {"EVHOLD_DATABASE": "postgresql://u:p@h/d"}, "EVHOLD_DATABASE"),
+        ("", {"EVHOLD_DATABASE": "postgres://u:p@h/d"}, "EVHOLD_DATABASE"),
+        ("", {"EVHOLD_DATABASE": "postgresql://u:p@h"}, "EVHOLD_DATABASE"),
+        ("", {"EVHOLD_DATABASE": "postgresql://u:p@ss@h/d"}, "EVHOLD_DATABASE"),
         ("", {"EVHOLD_ADMIN_KEY": "short"}, "EVHOLD_ADMIN_KEY"),
         ("", {"EVHOLD_UNKNOWN_TOKENS": "perhaps"}, "EVHOLD_UNKNOWN_TOKENS"),
         ("", {"EVHOLD_WEBHOOK_ALLOW": "10.0.0.1/8"}, "EVHOLD_WEBHOOK_ALLOW"),
@@ -96,3 +98,18 @@ def test_addresses_are_read_and_shown(tmp_path: Path) -> None:
     assert (settings.stations, settings.stations.is_loopback) == (Address("0.0.0.0", 2), False)
     assert settings.api.is_loopback
     assert Address("localhost", 1).is_loopback
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://u:secret@h:5432/d?ssl=require", "postgresql://u:***@h:5432/d?ssl=require"),
+        ("postgresql://u@h/d", "postgresql://u@h/d"),
+        ("postgresql://h:5432/d", "postgresql://h:5432/d"),
+        ("sqlite:///evhold.db", "sqlite:///evhold.db"),
+    ],
+)
+def test_a_password_in_the_database_url_is_shown_to_nobody(url: str, shown: str) -> None:
+    """In what is said of it; the driver gets it."""
+    settings = load({"database": url}, environment={}, file=None)
+    assert (settings.database, settings.shown_database) == (url, shown)

@@ -71,9 +71,10 @@ async def test_a_taken_address_is_named_and_costs_no_key(tmp_path: Path) -> None
             assert process.returncode == 1
             assert told.decode() == f"evhold: {option} {taken}: Address already in use\n"
     async with running("serve", *free, folder=tmp_path) as process:
-        lines = await read_until(process, "^api ")
+        lines = await read_until(process, "^open ")
         assert await stopped(process) == 0
     assert re.fullmatch(r"admin key evh_\S{20,} .*once.*", lines[0])
+    assert lines[-1].split()[1] == f"{lines[-2].split()[1]}/#key={lines[0].split()[2]}"
     async with running("serve", *free, folder=tmp_path) as process:
         assert "admin key" not in "".join(await read_until(process, "^api "))
 
@@ -108,6 +109,29 @@ async def test_the_demo_prints_a_curl_line_that_works(tmp_path: Path) -> None:
             assert (await client.get(page)).status_code == 200
         assert await stopped(process) == 0
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_the_demo_is_a_lively_site(tmp_path: Path) -> None:
+    """Twelve stations at two places with coordinates, all online; the cards of its drivers, who reserve by keys of their own."""
+    async with running("demo", folder=tmp_path, TMPDIR=str(tmp_path)) as process:
+        page = next(line.split()[1] for line in await read_until(process, "Ctrl-C") if line.startswith("Open "))
+        origin, key = page.split("/#key=")
+        headers = {"Authorization": f"Bearer {key}"}
+        async with httpx.AsyncClient(base_url=f"{origin}/api/v1/", headers=headers, trust_env=False) as client:
+            stations = (await client.get("stations")).json()
+            tokens = (await client.get("tokens")).json()
+            keys = (await client.get("keys")).json()
+            async with client.stream("GET", "events?name=reservation.*") as told:
+                assert await anext(line async for line in told.aiter_lines() if line.startswith("event: reservation."))
+            made = (await client.get("reservations")).json()
+        assert await stopped(process) == 0
+    assert len(stations) == 12
+    assert {one["location"]["name"] for one in stations} == {"Northgate Park & Ride", "Quayside Garage"}
+    assert all(one["location"]["latitude"] for one in stations)
+    assert {one["status"] for one in tokens} == {"Accepted", "Blocked"}
+    assert sorted(one["role"] for one in keys) == ["admin", "driver", "driver"]
+    cards = {one["idToken"] for one in tokens}
+    assert {one["idToken"]["idToken"] for one in made} <= cards
 
 
 async def test_last_seen_is_now_and_not_a_minute_ago(tmp_path: Path) -> None:

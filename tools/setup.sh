@@ -1,12 +1,13 @@
 #!/bin/sh
 # Make .venv hold exactly what the locks say. Usage: tools/setup.sh run|dev
-#   run: what `evhold` needs (requirements.txt)      dev: that, and what the tests need (requirements-dev.txt)
-# Nothing is done when nothing changed. PYTHON=... chooses the interpreter (3.11 or later).
+#   run: what `evhold` needs (requirements.txt)      dev: that, what the tests need (requirements-dev.txt), and a Chromium
+# Nothing is done when nothing changed. PYTHON=... chooses the interpreter (3.11 or later), EVHOLD_CHROMIUM=... the browser.
 set -eu
 cd "$(dirname "$0")/.."
 level=${1:?usage: tools/setup.sh run|dev}
 venv=.venv
 stamp=$venv/.evhold-$level
+browsers="chromium chromium-browser google-chrome google-chrome-stable"
 
 say() { echo "setup: $*"; }
 fail() {
@@ -25,6 +26,46 @@ find_python() {
     done
     fail "Python 3.11 or later is needed and none was found (looked for: ${PYTHON:-python3 python3.13 python3.12 python3.11})." \
         "On Debian or Ubuntu: apt-get install python3 python3-venv; or name one: make PYTHON=/path/to/python3"
+}
+
+# Sets $browser to $1 when that starts (a chromium-browser may be a script that only asks for a snap).
+starts() { browser=$(command -v "$1") && "$browser" --version >/dev/null 2>&1; }
+
+find_browser() {
+    if [ -n "${EVHOLD_CHROMIUM:-}" ]; then
+        starts "$EVHOLD_CHROMIUM"
+        return
+    fi
+    for candidate in $browsers; do
+        if starts "$candidate"; then return; fi
+    done
+    return 1
+}
+
+# The page is tested in a real browser, and no test is left out for want of one.
+need_browser() {
+    if find_browser; then return; fi
+    if [ -z "${EVHOLD_CHROMIUM:-}" ] && is_root && command -v apt-get >/dev/null; then
+        say "installing chromium"
+        apt_install chromium fonts-liberation || true
+        if find_browser; then return; fi
+    fi
+    fail "the tests need Chromium and none was found that starts (looked for: ${EVHOLD_CHROMIUM:-$browsers})." \
+        "On Debian: sudo apt-get install chromium; or name one (Google Chrome will do): make EVHOLD_CHROMIUM=/path/to/chrome"
+}
+
+apt_install() {
+    export DEBIAN_FRONTEND=noninteractive
+    set -- apt-get install -y -q --no-install-recommends "$@"
+    { "$@" || { apt-get update -q && "$@"; }; } >/dev/null
+}
+
+# The one that was found stays the one, until it is gone or another is named.
+has_browser() {
+    [ "$level" = dev ] || return 0
+    [ -f "$venv/.evhold-browser" ] || return 1
+    browser=$(cat "$venv/.evhold-browser")
+    [ -x "$browser" ] && { [ -z "${EVHOLD_CHROMIUM:-}" ] || [ "$(command -v "$EVHOLD_CHROMIUM")" = "$browser" ]; }
 }
 
 # What the stamp holds: the locks, the project's own settings, where the tree is (an editable install points at it).
@@ -70,15 +111,20 @@ make_venv() {
     package="python$("$PYTHON" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"
     if is_root && command -v apt-get >/dev/null; then
         say "installing $package"
-        export DEBIAN_FRONTEND=noninteractive
-        { apt-get install -y -q "$package" || { apt-get update -q && apt-get install -y -q "$package"; }; } >/dev/null || true
+        apt_install "$package" || true
         if try_venv || try_venv --without-pip; then return; fi
     fi
     fail "this Python cannot make virtual environments with pip." "On Debian or Ubuntu: sudo apt-get install $package (or python3-pip); then run make again."
 }
 
-if [ -f "$stamp" ] && [ "$(fingerprint)" = "$(cat "$stamp")" ] && "$venv/bin/python" -c '' 2>/dev/null; then exit 0; fi
+if [ -f "$stamp" ] && [ "$(fingerprint)" = "$(cat "$stamp")" ] && "$venv/bin/python" -c '' 2>/dev/null; then
+    if has_browser; then exit 0; fi
+    need_browser
+    echo "$browser" >"$venv/.evhold-browser"
+    exit 0
+fi
 find_python
+[ "$level" = run ] || need_browser
 choose_pip "$venv" || make_venv
 rm -f "$venv"/.evhold-*
 requirements=requirements.txt
@@ -89,5 +135,6 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_WARN_S
 $pip install -qq --require-hashes $(printf ' -r %s' $requirements)
 # shellcheck disable=SC2086
 $pip install -qq --no-deps --no-build-isolation --editable .
+[ "$level" = run ] || echo "$browser" >"$venv/.evhold-browser"
 for level in run $level; do fingerprint >"$venv/.evhold-$level"; done
 say "done"

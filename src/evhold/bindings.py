@@ -1,19 +1,26 @@
 """The use cases with their ports bound: what stations reach through OCPP, callers through the API, and the terminal."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
+from typing import Final, Literal
 
+from evhold.config import Settings
+from evhold.domain.authorization import TokenInfo
 from evhold.domain.station import Registration, Station
-from evhold.domain.values import StationId
+from evhold.domain.transaction import Event
+from evhold.domain.values import Heard, StationId
+from evhold.gateway.counters import BUCKETS_S, Counters
 from evhold.ocpp.v201 import routes as v201
 from evhold.usecases import (
     b01_boot,
+    b05_set_variables,
     b06_get_variables,
     b07_base_report,
     c01_authorize,
     e01_transaction,
+    figures,
     g01_connector_status,
     h01_reserve,
     h02_cancel,
@@ -22,7 +29,9 @@ from evhold.usecases import (
     operator_call,
     provision,
     queries,
+    timeline,
 )
+from evhold.usecases.nodes import Fenced, FencedRecorder
 from evhold.usecases.ports import (
     CallFailed,
     Clock,
@@ -38,6 +47,9 @@ from evhold.usecases.ports import (
 )
 from evhold.usecases.reactions import Reactions
 from evhold.web import calls as web
+
+#: The share by which an interval that a station is given is longer, at most.
+INTERVAL_SPREAD: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,31 +82,126 @@ def read_capabilities(parts: Parts) -> ReadCapabilities:
     return partial(b06_get_variables.read_capabilities, storage=parts.storage, variables=parts.variables)
 
 
-def use_cases(parts: Parts, reactions: Reactions) -> v201.UseCases:
-    """What a station's CALLs reach; a boot and the end of a report also start reactions."""
-    storage, recorder, clock, rules = parts.patient, parts.recorder, parts.clock, parts.rules
+def _nobody(connected: Connected) -> None:
+    """Nobody is told."""
+
+
+def use_cases(
+    parts: Parts,
+    reactions: Reactions,
+    *,
+    many_nodes: bool = False,
+    on_registered: Callable[[Connected], None] = _nobody,
+) -> v201.UseCases:
+    """What a station's CALLs reach; a boot and the end of a report also start reactions.
+
+    Args:
+        parts: What they work on.
+        reactions: To what they tell.
+        many_nodes: Whether the station may have a newer connection elsewhere: then nothing of this one is stored.
+        on_registered: Told of every boot that was answered.
+    """
+    clock, rules = parts.clock, parts.rules
+
+    def storage_of(connected: Connected) -> Storage:
+        return Fenced(parts.patient, connected) if many_nodes else parts.patient
+
+    def recorder_of(connected: Connected) -> Recorder:
+        return FencedRecorder(parts.recorder, connected) if many_nodes else parts.recorder
 
     async def boot(told: b01_boot.Boot, context: Connected, /, *, heard_at: datetime) -> b01_boot.BootAnswer:
+        storage = storage_of(context)
         answer = await b01_boot.boot(told, context, heard_at=heard_at, storage=storage, clock=clock, rules=rules)
+        on_registered(context)
         if answer.status is Registration.ACCEPTED:
             reactions.booted(context, at=heard_at, restarted=told.reason != b01_boot.TRIGGERED)
-        return answer
+        return _spread(answer, parts.ids.jitter()) if many_nodes else answer
 
     async def learn_report(report: b07_base_report.Report, context: Connected) -> None:
-        await b07_base_report.learn(report, context, storage=storage)
+        await b07_base_report.learn(report, context, storage=storage_of(context))
         if report.is_last:
             reactions.report_ended(context.station_id)
+
+    def transaction(
+        event: Event, connected: Connected, /, *, at: datetime, heard: Callable[[], Heard]
+    ) -> Awaitable[TokenInfo | None]:
+        storage, recorder = storage_of(connected), recorder_of(connected)
+        return e01_transaction.report(
+            event,
+            connected,
+            at=at,
+            heard=heard,
+            storage=storage,
+            recorder=recorder,
+            rules=rules,
+            consume=h03_use.consume,
+        )
+
+    def connector_status(
+        status: str, /, *, evse_id: int, connector_id: int, stamp: datetime, connected: Connected, at: datetime
+    ) -> Awaitable[None] | None:
+        storage, recorder = storage_of(connected), recorder_of(connected)
+        return g01_connector_status.report(
+            status,
+            evse_id=evse_id,
+            connector_id=connector_id,
+            stamp=stamp,
+            connected=connected,
+            recorder=recorder,
+            storage=storage,
+            at=at,
+        )
+
+    def reservation_status(
+        connected: Connected, reservation_id: int, status: Literal["Expired", "Removed"], /, *, heard: Heard
+    ) -> Awaitable[object]:
+        storage = storage_of(connected)
+        return h04_end.report(connected.station_id, reservation_id, status, heard=heard, storage=storage)
 
     return v201.UseCases(
         boot=boot,
         heartbeat=partial(b01_boot.heartbeat, clock=clock),
         learn_report=learn_report,
-        authorize=partial(c01_authorize.authorize, storage=storage, rules=rules),
-        transaction=partial(
-            e01_transaction.report, storage=storage, recorder=recorder, rules=rules, consume=h03_use.consume
-        ),
-        connector_status=partial(g01_connector_status.report, recorder=recorder, storage=storage),
-        reservation_status=partial(h04_end.report, storage=storage),
+        authorize=partial(c01_authorize.authorize, storage=parts.patient, rules=rules),
+        transaction=transaction,
+        connector_status=connector_status,
+        reservation_status=reservation_status,
+    )
+
+
+def _spread(answer: b01_boot.BootAnswer, chance: float) -> b01_boot.BootAnswer:
+    """Stations that were all accepted in one storm do not all come again in the same second."""
+    return replace(answer, interval=answer.interval * (1 + INTERVAL_SPREAD * chance))
+
+
+def rules_of(settings: Settings) -> Rules:
+    """The rules that these settings make."""
+    return Rules(
+        call_timeout=timedelta(seconds=settings.call_timeout),
+        expiry_grace=timedelta(seconds=settings.expiry_grace),
+        restore_delay=timedelta(seconds=settings.restore_delay),
+        accept_unknown_tokens=settings.unknown_tokens == "accept",
+    )
+
+
+def figures_of(
+    counters: Counters,
+    *,
+    connected: Callable[[], int],
+    storage: Storage,
+    sweeper: h04_end.Sweeper,
+    nodes: Callable[[], tuple[int, bool] | None],
+) -> web.Figures:
+    """What a scrape shows of this node."""
+    return web.Figures(
+        connected=connected,
+        calls=lambda: {(way, action, result): count for (way, action, result), count in counters.calls.items()},
+        seconds_to_answer=lambda: counters.seconds_to_answer,
+        bounds_s=BUCKETS_S,
+        frames=lambda: {"in": counters.frames_in, "out": counters.frames_out},
+        reservations=partial(queries.reservation_counts, storage=storage),
+        sweep_lag_s=lambda: sweeper.lag_s,
+        nodes=nodes,
     )
 
 
@@ -110,6 +217,8 @@ def reservation_calls(parts: Parts) -> web.ReservationCalls:
         ask_replacement=partial(h01_reserve.ask_replacement, storage=enduring, stations=stations, clock=clock),
         wish=partial(h02_cancel.wish, storage=storage, stations=stations, clock=clock, ids=ids),
         ask_cancel=partial(h02_cancel.ask_cancel, storage=enduring, stations=stations, clock=clock),
+        keep=partial(h02_cancel.keep, storage=storage, clock=clock),
+        hasten=partial(h02_cancel.hasten, storage=storage, stations=stations, clock=clock),
         get=partial(queries.reservation, storage=storage),
         page=partial(queries.reservations_page, storage=storage),
         history=partial(queries.history, storage=storage),
@@ -154,7 +263,9 @@ def station_calls(
         put=put,
         remove=remove,
         read_capabilities=read_capabilities(parts),
+        switch=partial(b05_set_variables.switch_reservations, storage=storage, variables=parts.variables, clock=clock),
         messages=messages,
+        schemas=_schemas,
         call=partial(
             operator_call.call,
             storage=storage,
@@ -164,6 +275,21 @@ def station_calls(
             clock=clock,
             expect=expect,
         ),
+    )
+
+
+def _schemas() -> Mapping[str, bytes]:
+    """Of what an operator may send."""
+    known = v201.schemas().items()
+    return {action: schema for action, schema in known if action not in operator_call.RESERVATION_ACTIONS}
+
+
+def site_calls(parts: Parts) -> web.SiteCalls:
+    """What is told of many stations and reservations at once."""
+    storage, clock = parts.storage, parts.clock
+    return web.SiteCalls(
+        figures=partial(figures.figures, storage=storage, clock=clock),
+        timeline=partial(timeline.timeline, storage=storage, stations=parts.stations, clock=clock),
     )
 
 
@@ -188,6 +314,7 @@ def key_calls(storage: Storage, *, clock: Clock, ids: Ids) -> web.KeyCalls:
     """API keys."""
     return web.KeyCalls(
         authenticate=partial(provision.authenticate, storage=storage, clock=clock),
+        by_id=partial(provision.authenticate_by_id, storage=storage, clock=clock),
         create=partial(provision.create_key, storage=storage, clock=clock, ids=ids),
         all=partial(queries.keys, storage=storage),
         revoke=partial(provision.revoke_key, storage=storage, clock=clock),

@@ -2,13 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from importlib.metadata import version as version_of
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -21,33 +21,38 @@ from evhold.adapters.patience import LONG_S, RETRY_S, PatientRecorder, PatientSt
 from evhold.adapters.sql.event_log import EventLog
 from evhold.adapters.sql.migrate import migrate as migrate_database
 from evhold.adapters.sql.recorder import SqlRecorder
-from evhold.adapters.sql.storage import SqlStorage, open_storage
+from evhold.adapters.sql.storage import open_storage
+from evhold.alone import Alone
+from evhold.cluster import Cluster
 from evhold.config import Address, Settings, named
 from evhold.domain.events import Event, RegistryChanged
 from evhold.domain.values import StationId
 from evhold.gateway.admission import Gatekeeper
-from evhold.gateway.commands import LocalCalls
-from evhold.gateway.counters import BUCKETS_S
 from evhold.gateway.credentials import CredentialsCache
 from evhold.gateway.frame_log import FrameLog
-from evhold.gateway.node import Hooks, Node
+from evhold.gateway.mesh import NobodyThere, NoReply
+from evhold.gateway.node import Node
 from evhold.gateway.registry import Registry as SessionRegistry
 from evhold.gateway.server import ServerSettings, StationServer
 from evhold.gateway.session import Session
-from evhold.ocpp.router import Context
-from evhold.ocpp.rpc.connection import OutgoingCall
+from evhold.ocpp.calls import RawCalls
 from evhold.ocpp.v201 import reservation as v201_reservation
 from evhold.ocpp.v201 import routes as v201
 from evhold.ocpp.v201.provisioning import Provisioning
+from evhold.outward import Outward
 from evhold.simulator.options import World as SimulatedWorld
-from evhold.usecases import b01_boot, h04_end, late, provision, queries
+from evhold.station_life import StationLife, expectations, offsets
+from evhold.usecases import h04_end, provision, signing
 from evhold.usecases.ghosts import Ghost
-from evhold.usecases.ports import CallFailed, CallResult, Rules, StorageAway, Told
+from evhold.usecases.ports import StorageAway, Told
 from evhold.usecases.reactions import Reactions, World
 from evhold.web import calls as web
 from evhold.web.app import build_app
 from evhold.web.live import Streams
 from evhold.web.server import ApiServer
+
+if TYPE_CHECKING:
+    from evhold.adapters.nats import NatsMesh
 
 EVENTS_KEPT: Final = timedelta(days=7)
 HOUSEKEEPING_S: Final = 60.0
@@ -71,18 +76,29 @@ class App:
     def __init__(self, settings: Settings, *, patience_s: float = LONG_S) -> None:
         self.settings = settings
         self.clock = SystemClock()
-        self.ids = SystemIds()
         self.orders = TaskOrders()
-        self.rules = _rules(settings)
-        self.storage: SqlStorage = open_storage(settings.database, clock=self.clock)
+        self.rules = bindings.rules_of(settings)
+        self.storage = open_storage(settings.database, clock=self.clock)
         self.log = EventLog(self.storage)
         self.credentials = CredentialsCache(lambda: self.enduring.read(lambda tx: tx.stations.credentials()))
         self.registry: SessionRegistry[Session] = SessionRegistry()
-        self.calls = LocalCalls(self.registry, clock=self.clock)
-        self.commands = v201_reservation.Commands(
-            self.calls, clock=self.clock, ids=self.ids, clock_offset=self._offset_of
+        self.mesh = _mesh_of(settings)
+        self.cluster: Alone | Cluster = Alone(
+            storage=self.storage, clock=self.clock, ids=SystemIds(), registry=self.registry
         )
-        self.requests = Provisioning(self.calls, ids=self.ids)
+        if self.mesh is not None:
+            self.cluster = Cluster(
+                self.mesh,
+                storage=self.storage,
+                clock=self.clock,
+                ids=SystemIds(),
+                registry=self.registry,
+                call_timeout_s=settings.call_timeout,
+            )
+            self.mesh.on_up = self.cluster.came_up
+        self.ids = self.cluster.ids
+        self.commands = self._commands(self.cluster.calls)
+        self.requests = Provisioning(self.cluster.calls, ids=self.ids)
         self.health = StorageHealth(
             self._probe,
             clock=self.clock,
@@ -103,13 +119,25 @@ class App:
             ids=self.ids,
             rules=self.rules,
         )
+        self.outward = Outward(
+            settings, storage=self.parts.storage, enduring=self.enduring, clock=self.clock, ids=self.ids
+        )
         self.reactions = Reactions(self._world())
-        self.node = self._node()
+        self.life = StationLife(self.parts, self.reactions, self.cluster)
+        self.node = Node(
+            hooks=self.life.hooks(),
+            clock=self.clock,
+            frame_log=FrameLog(settings.frame_log * 1024 * 1024),
+            call_timeout_s=settings.call_timeout,
+        )
         self.streams = Streams()
         self.trouble: str | None = "starting"
-        self._heard: dict[StationId, datetime] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: tuple[StationServer, ApiServer] | None = None
+
+    def _commands(self, calls: RawCalls) -> v201_reservation.Commands:
+        clock_offset = offsets(self.registry, self.cluster)
+        return v201_reservation.Commands(calls, clock=self.clock, ids=self.ids, clock_offset=clock_offset)
 
     # Starting and stopping
 
@@ -122,19 +150,29 @@ class App:
         """
         settings = self.settings
         await self.credentials.refresh()
-        lost = await late.recover(storage=self.storage, clock=self.clock)
-        if lost:
-            log.warning("recovered", asks=lost)
+        if self.mesh is not None:
+            await self.mesh.start()
+        await self.cluster.start(
+            frame_log=self.node.frame_log,
+            expect=expectations(self.registry),
+            clock_offset=offsets(self.registry, self.cluster),
+        )
         bus = await self._start_events()
+        signer = await signing.stored_signer(storage=self.storage, ids=self.ids)
+        await self.outward.start(bus, signer)
+        use_cases = bindings.use_cases(
+            self.parts, self.reactions, many_nodes=self.cluster.are_many, on_registered=self.cluster.registered
+        )
         stations = StationServer(
             self.node,
             registry=self.registry,
             gatekeeper=Gatekeeper(self.credentials.find, settings.unknown_stations),
-            versions={v201.SUBPROTOCOL: v201.version(bindings.use_cases(self.parts, self.reactions))},
-            settings=ServerSettings(max_stations=settings.max_stations),
-            is_away=lambda: self.health.is_long,
+            versions={v201.SUBPROTOCOL: v201.version(use_cases)},
+            settings=ServerSettings(max_stations=settings.max_stations, accepts_per_second=settings.accepts_per_second),
+            is_away=lambda: self.health.is_long or not self.cluster.is_alive,
+            jitter=self.ids.jitter,
         )
-        api = ApiServer(build_app(self._web_calls(bus), streams=self.streams), streams=self.streams)
+        api = ApiServer(build_app(self._web_calls(bus, signer), streams=self.streams), streams=self.streams)
         with named("--stations", settings.stations):
             await stations.start(settings.stations.host, settings.stations.port)
         with named("--api", settings.api):
@@ -158,15 +196,20 @@ class App:
         self.sweeper.stop()
         if self._servers is not None:
             stations, api = self._servers
+            await stations.drain(self.settings.drain)
             await stations.stop()
             await api.stop()
         await self.orders.finish(timeout_s=10)
+        await self.outward.stop()
+        await self.cluster.stop()
+        if self.mesh is not None:
+            await self.mesh.close()
         await self.health.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
-            await self._store_heard()
+            await self.life.store_heard(storage=self.storage)
         except StorageAway as error:
             log.warning("stopped.storage-away", error=str(error))
         await self.storage.close()
@@ -174,12 +217,17 @@ class App:
     async def _start_events(self) -> LocalBus:
         position = await self.log.last()
         bus = LocalBus(self.log, position=position)
-        reader = OutboxReader(self.log, position=position, tell=bus.tell)
+        reader = OutboxReader(self.log, position=position, tell=partial(self._tell, bus))
+        self.cluster.on_hint = lambda seq: reader.wake() if seq > reader.position else None
         self.storage.on_told(reader.wake)
         followed = bus.follow(after=None)
         self._tasks.append(asyncio.create_task(reader.run(), name="outbox"))
         self._tasks.append(asyncio.create_task(self._react(followed), name="reactions"))
         return bus
+
+    def _tell(self, bus: LocalBus, events: Sequence[Told]) -> None:
+        bus.tell(events)
+        self.cluster.hint(events[-1].seq)
 
     async def _react(self, told: AsyncIterator[Told | None]) -> None:
         while True:
@@ -193,6 +241,7 @@ class App:
                 return
             if one is None or (isinstance(one.event, RegistryChanged) and one.event.kind == "station"):
                 await self.credentials.refresh()
+            self.cluster.hear_event(None if one is None else one.event)
             if one is not None:
                 self._expel_if_removed(one.event)
                 self.reactions.on_event(one.event)
@@ -209,20 +258,11 @@ class App:
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
             try:
-                await self._store_heard()
+                await self.life.store_heard(storage=self.storage)
                 await self.credentials.refresh()
                 await self.log.prune(before=self.clock.now() - EVENTS_KEPT)
             except StorageAway as error:
                 log.warning("housekeeping.storage-away", error=str(error))
-
-    async def _store_heard(self) -> None:
-        heard, self._heard = self._heard, {}
-        try:
-            await b01_boot.seen(heard, storage=self.storage)
-        except StorageAway:
-            # What was heard since is newer.
-            self._heard = heard | self._heard
-            raise
 
     # The database goes and comes
 
@@ -238,61 +278,7 @@ class App:
         for session in self.registry:
             self.reactions.go(session.context.station_id)
 
-    # Stations
-
-    def _node(self) -> Node:
-        hooks = Hooks(
-            on_open=self._on_open,
-            on_closed=self._on_closed,
-            on_heard=self._on_heard,
-            on_late=self._on_late,
-            on_stray=self._on_answer,
-        )
-        return Node(
-            hooks=hooks,
-            clock=self.clock,
-            frame_log=FrameLog(self.settings.frame_log * 1024 * 1024),
-            call_timeout_s=self.settings.call_timeout,
-        )
-
-    async def _on_open(self, context: Context) -> None:
-        await b01_boot.open_connection(context, version=context.version, storage=self.parts.patient, clock=self.clock)
-        self.reactions.opened(context)
-
-    async def _on_closed(self, context: Context) -> None:
-        self.reactions.closed(context)
-        self._heard.pop(context.station_id, None)
-        await b01_boot.close_connection(
-            context, last_heard=context.heard_at, replaced=context.replaced, storage=self.enduring, clock=self.clock
-        )
-
-    def _on_heard(self, context: Context, at: datetime) -> None:
-        self._heard[context.station_id] = at
-        if context.call is not None and context.call.action != "BootNotification":
-            self.reactions.heard(context)
-
-    async def _on_late(self, context: Context, call: OutgoingCall, answer: CallResult | CallFailed) -> None:
-        await self._on_answer(context, call.message_id, answer)
-
-    async def _on_answer(self, context: Context, message_id: str, answer: CallResult | CallFailed) -> None:
-        fact_of, frames = v201_reservation.late_answer(
-            message_id, answer, at=self.clock.now(), clock_offset=context.clock_offset or timedelta()
-        )
-        await late.late_answer(
-            context.station_id, message_id, fact_of=fact_of, frames=frames, storage=self.enduring, clock=self.clock
-        )
-
-    def _expect(self, station_id: StationId, action: str, payload: bytes) -> None:
-        session = self.registry.find(station_id)
-        if session is not None:
-            v201.expect(session.context, action, payload)
-
-    def _last_heard(self, station_id: StationId) -> datetime | None:
-        return self._heard.get(station_id)
-
-    def _offset_of(self, station_id: StationId) -> timedelta:
-        session = self.registry.find(station_id)
-        return (session.context.clock_offset if session is not None else None) or timedelta()
+    # Parts
 
     def _patient(self, limit_s: float | None) -> PatientStorage:
         return PatientStorage(self.storage, health=self.health, clock=self.clock, limit_s=limit_s)
@@ -300,8 +286,9 @@ class App:
     def _world(self) -> World:
         return World(
             storage=self.enduring,
-            stations=self.commands,
-            requests=self.requests,
+            # Design decision 9: what follows from an event is asked by the node that has the socket.
+            stations=self._commands(self.cluster.local),
+            requests=Provisioning(self.cluster.local, ids=self.ids),
             clock=self.clock,
             ids=self.ids,
             orders=self.orders,
@@ -313,37 +300,45 @@ class App:
 
     # The API
 
-    def _web_calls(self, bus: LocalBus) -> web.Calls:
+    def _web_calls(self, bus: LocalBus, signer: signing.Signer) -> web.Calls:
         return web.Calls(
             reservations=bindings.reservation_calls(self.parts),
             stations=bindings.station_calls(
                 self.parts,
-                messages=self.node.frame_log.newest,
-                last_heard=self._last_heard,
+                messages=self.cluster.frames,
+                last_heard=self.life.last_heard,
                 refresh_credentials=self.credentials.refresh,
-                expect=self._expect,
+                expect=expectations(self.registry),
             ),
+            site=bindings.site_calls(self.parts),
             tokens=bindings.token_calls(self.parts.storage, clock=self.clock),
             keys=bindings.key_calls(self.parts.storage, clock=self.clock, ids=self.ids),
+            webhooks=self.outward.calls,
+            check_notify=self.outward.notifier.check,
             follow=bus.follow,
             orders=self.orders,
             clock=self.clock,
-            figures=self._figures(),
+            figures=bindings.figures_of(
+                self.node.counters,
+                connected=lambda: len(self.registry),
+                storage=self.storage,
+                sweeper=self.sweeper,
+                nodes=lambda: self.cluster.figures,
+            ),
             trouble=lambda: self.trouble or self.health.trouble,
+            notice=lambda: self.cluster.notice,
+            signer=signer,
             version=version_of("evhold"),
         )
 
-    def _figures(self) -> web.Figures:
-        counters = self.node.counters
-        return web.Figures(
-            connected=lambda: len(self.registry),
-            calls=lambda: {(way, action, result): count for (way, action, result), count in counters.calls.items()},
-            seconds_to_answer=lambda: counters.seconds_to_answer,
-            bounds_s=BUCKETS_S,
-            frames=lambda: {"in": counters.frames_in, "out": counters.frames_out},
-            reservations=partial(queries.reservation_counts, storage=self.storage),
-            sweep_lag_s=lambda: self.sweeper.lag_s,
-        )
+
+def _mesh_of(settings: Settings) -> "NatsMesh | None":
+    if settings.nats is None:
+        return None
+    # Not before it is asked for: the client is an extra.
+    from evhold.adapters.nats import NatsMesh
+
+    return NatsMesh(settings.nats, nobody_there=NobodyThere, no_reply=NoReply)
 
 
 def _tell_ghost(ghost: Ghost) -> None:
@@ -355,15 +350,6 @@ def _tell_ghost(ghost: Ghost) -> None:
         connector=ghost.connector_id,
         asked=list(ghost.asked),
         removed=ghost.removed,
-    )
-
-
-def _rules(settings: Settings) -> Rules:
-    return Rules(
-        call_timeout=timedelta(seconds=settings.call_timeout),
-        expiry_grace=timedelta(seconds=settings.expiry_grace),
-        restore_delay=timedelta(seconds=settings.restore_delay),
-        accept_unknown_tokens=settings.unknown_tokens == "accept",
     )
 
 

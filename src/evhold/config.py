@@ -12,6 +12,7 @@ import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Literal
 
@@ -21,6 +22,9 @@ PREFIX: Final = "EVHOLD_"
 DEFAULT_FILE: Final = Path("evhold.toml")
 #: Variables of ours that are no settings, and those that an orchestrator sets for a service called evhold.
 _OTHERS: Final = re.compile(r"EVHOLD_(CONFIG|URL|KEY|SOAK|SERVICE_.*|PORT|PORT_.*)")
+_SERVER: Final = re.compile(
+    r"postgresql://([^/?#@\s]+@)?(\[[0-9A-Fa-f:]+\]|[^/?#@:\[\]\s]*)(:\d{1,5})?/[^/?#\s]+(\?[^\s#]*)?"
+)
 _ADDRESS: Final = re.compile(r"(?:\[(?P<six>[0-9A-Fa-f:.%]+)\]|(?P<host>[^:\[\]\s]*)):(?P<port>\d{1,5})")
 
 
@@ -75,8 +79,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     unknown_tokens: Literal["reject", "accept"] = "reject"
     call_timeout: float = 30.0
     expiry_grace: float = 30.0
+    expiring_before: float = 300.0
     restore_delay: float = 60.0
     max_stations: int = 20_000
+    accepts_per_second: float = 500.0
+    drain: float = 5.0
     frame_log: int = 64
     webhook_allow: tuple[str, ...] = ()
     insecure: bool = False
@@ -84,6 +91,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tls_key: str | None = None
     tls_client_ca: str | None = None
     given: frozenset[str] = frozenset()
+
+    @property
+    def shown_database(self) -> str:
+        """The database's URL for everybody's eyes."""
+        return re.sub(r"(?<=://)([^/@]*?):[^/]*@", r"\1:***@", self.database)
 
 
 def _text(value: object) -> str:
@@ -148,10 +160,23 @@ def _key(value: object) -> str:
 def _database(value: object) -> str:
     text = _text(value)
     if text.startswith("postgresql://"):
-        raise ValueError("PostgreSQL is not built yet; sqlite:///FILE is")
+        if find_spec("asyncpg") is None:
+            raise ValueError("names PostgreSQL, which needs the extra cluster: pip install 'evhold[cluster]'")
+        if not _SERVER.fullmatch(text):
+            raise ValueError("is postgresql://USER@HOST/DATABASE, with special characters as %XX")
+        return text
     # Two slashes would name a host and no file: a database that lives in memory and is lost.
     if not re.fullmatch(r"sqlite:///[^?]+(\?.*)?", text):
-        raise ValueError("is sqlite:///FILE")
+        raise ValueError("is sqlite:///FILE or postgresql://USER@HOST/DATABASE")
+    return text
+
+
+def _nats(value: object) -> str:
+    text = _text(value)
+    if find_spec("nats") is None:
+        raise ValueError("needs the extra cluster: pip install 'evhold[cluster]'")
+    if not all(re.fullmatch(r"(nats|tls|ws|wss)://\S+", one) for one in text.split(",")):
+        raise ValueError("is nats://HOST:PORT, several with commas between")
     return text
 
 
@@ -192,14 +217,19 @@ OPTIONS: Final = (
     Option("api", _address, "HOST:PORT", "REST, page, /metrics [127.0.0.1:8080]"),
     Option("stations", _address, "HOST:PORT", "OCPP-J: ws://HOST:PORT/ocpp/{stationId} [127.0.0.1:9000]"),
     Option("database", _database, "URL", "[sqlite:///evhold.db]"),
-    Option("nats", _text, "URL", "several nodes [none: one process]"),
+    Option("nats", _nats, "URL", "several nodes, which needs PostgreSQL [none: one process]"),
     Option("admin-key", _key, "KEY", "made at the first start and printed once"),
     Option("unknown-stations", _policy, "reject|accept", "stations that nobody provisioned [reject]"),
     Option("unknown-tokens", _policy, "reject|accept", "tokens that nobody registered [reject]"),
     Option("call-timeout", _timeout, "SECONDS", "wait for a station's answer [30]"),
     Option("expiry-grace", _seconds, "SECONDS", "after the expiry, before our own sweep says Expired [30]"),
+    Option(
+        "expiring-before", _seconds, "SECONDS", "before the expiry, when reservation.expiring is told; 0: never [300]"
+    ),
     Option("restore-delay", _seconds, "SECONDS", "after a boot, before a forgotten reservation is restored [60]"),
     Option("max-stations", _count, "N", "more are refused with 503 [20000]"),
+    Option("accepts-per-second", _timeout, "N", "new connections; more are told to come again [500]"),
+    Option("drain", _seconds, "SECONDS", "over which stations are sent away at the end [5]"),
     Option("frame-log", _count, "MIB", "recent OCPP frames kept in memory [64]"),
     Option("webhook-allow", _networks, "CIDR", "private networks that webhooks may reach [none]"),
     Option("insecure", _flag, "", "accept unknown stations or plain Basic auth beyond loopback"),

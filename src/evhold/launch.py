@@ -19,9 +19,13 @@ import uvloop
 from evhold import bindings
 from evhold.bootstrap import App, Listening, new_key, world
 from evhold.config import Address, ConfigError, Settings
+from evhold.domain.access import Role
+from evhold.domain.authorization import TokenStatus
+from evhold.domain.station import Location
 from evhold.domain.values import IdToken
-from evhold.simulator.client import SimulatedStation
-from evhold.simulator.fleet import DRIVER_TOKENS, run_fleet
+from evhold.ocpp.v201.datatypes import IdTokenType
+from evhold.simulator.blueprint import KEPT, Driver, Place, everybody, plan
+from evhold.simulator.site import Reach, run_site
 from evhold.usecases import provision
 
 #: Work that runs beside a started node; it may set the event that stops it.
@@ -55,6 +59,8 @@ async def run(settings: Settings, *, say: Callable[[str], None], beside: Beside 
             say(f"admin key {listening.made_key}  (shown once: keep it)")
         say(f"stations  ws://{listening.stations}/ocpp/{{stationId}}")
         say(f"api       http://{listening.api}")
+        if listening.made_key is not None:
+            say(f"open      http://{listening.api}/#key={listening.made_key}  (signs in)")
         if beside is not None:
             await beside(app, listening, stop)
         await stop.wait()
@@ -68,8 +74,9 @@ def check_settings(settings: Settings) -> None:
     Raises:
         ConfigError: One line that names the culprit.
     """
-    if settings.nats is not None:
-        raise ConfigError("--nats", "several nodes are not built yet: SQLite and one process only")
+    # Design decision 16: a file is one machine's, and has one writer.
+    if settings.nats is not None and not settings.database.startswith("postgresql://"):
+        raise ConfigError("--nats", "several nodes need a database that they share: --database postgresql://...")
     for option in ("tls_cert", "tls_key", "tls_client_ca"):
         if getattr(settings, option) is not None:
             raise ConfigError(f"--{option.replace('_', '-')}", "TLS is not built yet: put a TLS proxy in front")
@@ -122,9 +129,14 @@ def raise_file_limit(max_stations: int, *, say: Callable[[str], None]) -> None:
 
 # --- the demo
 
-DEMO_PREFIX: Final = "SIM"
 DEMO_TOKENS: Final = ("AABBCCDD", "DDCCBBAA")
 DEMO_GROUP: Final = IdToken("GROUP001", "Central")
+#: A card that may not charge.
+DEMO_LOST: Final = provision.TokenOrder(
+    id_token=IdToken("04B10CCED0FF1D", "ISO14443"),
+    status=TokenStatus.BLOCKED,
+    personal_message="This card was reported lost.",
+)
 
 
 def demo(settings: Settings, *, size: int, say: Callable[[str], None]) -> None:
@@ -163,53 +175,59 @@ def _is_taken(address: Address) -> bool:
 
 
 async def _play(app: App, listening: Listening, stop: asyncio.Event, *, size: int, say: Callable[[str], None]) -> None:
-    """The stations and tokens are provisioned, and the stations run until ``stop``; what to try is printed."""
-    passwords = await _provision(app, size=size)
-    all_online = asyncio.Event()
-    online: set[str] = set()
-
-    def on_online(station: SimulatedStation) -> None:
-        online.add(station.id)
-        if len(online) == size:
-            all_online.set()
-
-    fleet = run_fleet(
-        f"ws://{listening.stations}/ocpp",
-        stations=size,
-        prefix=DEMO_PREFIX,
-        evses=2,
-        connector_types=["cCCS2", "cType2"],
-        lively=True,
-        stop=stop,
-        on_online=on_online,
-        world=world(),
-        passwords=passwords,
+    """The site is provisioned, and lives until ``stop``; what to try is printed once all of it is online."""
+    reach = Reach(
+        stations=f"ws://{listening.stations}/ocpp",
+        api=f"http://{listening.api}",
+        passwords=await _provision_stations(app, size=size),
+        keys=await _provision_drivers(app, size=size),
     )
-    async with asyncio.TaskGroup() as group:
-        group.create_task(fleet)
-        greeting = group.create_task(_greet(app, listening, all_online, say=say))
-        await stop.wait()
-        greeting.cancel()
+    await app.credentials.refresh()
+    greet = partial(_greet, app, listening, say=say)
+    await run_site(reach, size=size, stop=stop, on_online=greet, world=world())
 
 
-async def _provision(app: App, *, size: int) -> dict[str, str]:
-    """The demo's stations with their passwords, and its tokens."""
+async def _provision_stations(app: App, *, size: int) -> dict[str, str]:
+    """The demo's stations stand at their places; their passwords."""
     calls = bindings.registry_calls(app.storage, who="demo", clock=app.clock, ids=app.ids)
     passwords: dict[str, str] = {}
-    for number in range(1, size + 1):
-        station_id = f"{DEMO_PREFIX}{number}"
+    for one in plan(size):
+        station_id = one.options.station_id
         passwords[station_id] = app.ids.secret()
-        await calls.put_station(provision.PutStation(station_id=station_id, password=passwords[station_id]))
-    for text in DEMO_TOKENS:
-        await calls.tokens.put(provision.TokenOrder(id_token=IdToken(text, "ISO14443"), group=DEMO_GROUP))
-    for driver in DRIVER_TOKENS:
-        await calls.tokens.put(provision.TokenOrder(id_token=IdToken(driver.id_token, driver.type)))
-    await app.credentials.refresh()
+        await calls.put_station(
+            provision.PutStation(station_id=station_id, password=passwords[station_id], location=_location(one.place))
+        )
     return passwords
 
 
-async def _greet(app: App, listening: Listening, all_online: asyncio.Event, *, say: Callable[[str], None]) -> None:
-    await all_online.wait()
+async def _provision_drivers(app: App, *, size: int) -> dict[str, str]:
+    """The cards of the demo's people are registered, and a few for who tries it; the keys of the apps."""
+    calls = bindings.registry_calls(app.storage, who="demo", clock=app.clock, ids=app.ids)
+    for text in DEMO_TOKENS:
+        await calls.tokens.put(provision.TokenOrder(id_token=IdToken(text, "ISO14443"), group=DEMO_GROUP))
+    await calls.tokens.put(DEMO_LOST)
+    users: dict[str, list[Driver]] = {}
+    for driver in everybody(plan(size)):
+        group = None if driver.group is None else _id_token(driver.group)
+        await calls.tokens.put(provision.TokenOrder(id_token=_id_token(driver.token), group=group))
+        users.setdefault(driver.app, []).append(driver)
+    keys: dict[str, str] = {}
+    for name, drivers in users.items():
+        tokens = tuple(_id_token(one.token) for one in drivers)
+        made = await calls.keys.create(provision.KeyOrder(name=name, role=Role.DRIVER, id_tokens=tokens), who="demo")
+        keys[name] = made.secret
+    return keys
+
+
+def _location(place: Place) -> Location:
+    return Location(name=place.name, latitude=place.latitude, longitude=place.longitude)
+
+
+def _id_token(token: IdTokenType) -> IdToken:
+    return IdToken(token.id_token, token.type)
+
+
+def _greet(app: App, listening: Listening, *, say: Callable[[str], None]) -> None:
     key = app.settings.admin_key
     say("")
     say(f"Open      http://{listening.api}/#key={key}")
@@ -217,7 +235,7 @@ async def _greet(app: App, listening: Listening, all_online: asyncio.Event, *, s
     say(f"""
 curl -s -X POST http://{listening.api}/api/v1/reservations \\
   -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
-  -d '{{"stationId": "{DEMO_PREFIX}1", "evseId": 1,
+  -d '{{"stationId": "{KEPT.station_id}", "evseId": {KEPT.evse_id},
        "idToken": {{"idToken": "AABBCCDD", "type": "ISO14443"}},
        "expiryDateTime": "'$(date -u -d '+15 minutes' +%Y-%m-%dT%H:%M:%SZ)'"}}'
 """)

@@ -7,7 +7,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
-from evhold.adapters.sql.storage import SqlStorage
+import pytest
+
+from evhold.adapters.sql.database import Database
 from evhold.domain.connector import Connector
 from evhold.domain.events import ConnectorChanged
 from evhold.domain.facts import Accepted, Fact
@@ -17,6 +19,10 @@ from evhold.domain.transitions import Step, advance, created
 from evhold.domain.values import Ask, AskKind, By, ConnectorId, EvseId, Heard, IdToken, MessageId, StationId, Terms
 from evhold.usecases.ports import Timer
 from evhold.usecases.stores import Tx
+
+#: For tests of what one kind of database alone has.
+ONLY_SQLITE = pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+ONLY_POSTGRESQL = pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -88,7 +94,7 @@ def activate(tx: Tx, wanted: Terms | None = None) -> Reservation:
     return settle(tx, made.id, Accepted(ask=made.ask)).reservation
 
 
-async def provision(storage: SqlStorage, *, station: Station | None = None) -> Station:
+async def provision(storage: Database, *, station: Station | None = None) -> Station:
     """The station is stored."""
     made = station or Station(id=STATION, created_at=NOON)
     await storage.transact(lambda tx: tx.stations.put(made))

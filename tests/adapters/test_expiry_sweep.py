@@ -14,8 +14,9 @@ from timed_clock import TimedClock
 
 from evhold.adapters.orders import TaskOrders
 from evhold.adapters.sql import reservations as statements
+from evhold.adapters.sql.database import Database
 from evhold.adapters.sql.recorder import SqlRecorder
-from evhold.adapters.sql.storage import SqlStorage, open_storage
+from evhold.adapters.sql.storage import open_storage
 from evhold.adapters.sql.tables import reservations
 from evhold.domain.reservation import State
 from evhold.domain.station import Station
@@ -34,7 +35,7 @@ class Stage:
     """Storage in memory, a clock, and the sweeper of a node."""
 
     clock: TimedClock
-    storage: SqlStorage
+    storage: Database
     orders: TaskOrders
     sweeper: h04_end.Sweeper
 
@@ -67,7 +68,7 @@ async def stage() -> AsyncIterator[Stage]:
     """The station is known, the sweeper has started."""
     clock, orders = TimedClock(), TaskOrders()
     storage = open_storage("sqlite://", clock=clock)
-    sweeper = h04_end.Sweeper(storage=storage, clock=clock, orders=orders, rules=Rules(expiry_grace=GRACE))
+    sweeper = h04_end.Sweeper(storage=storage, clock=clock, orders=orders, rules=Rules(expiry_grace=GRACE, expiring_before=timedelta()))
     made = Stage(clock, storage, orders, sweeper)
     await provision(storage)
     sweeper.start()
@@ -97,7 +98,7 @@ def multiply(tx, number: int) -> None:
     )
 
 
-def plan(storage: SqlStorage, tx, statement, **values: object) -> str:
+def plan(storage: Database, tx, statement, **values: object) -> str:
     """How SQLite goes about it."""
     compiled = statement.compile(dialect=storage.dialect)
     given = compiled.construct_params(values)

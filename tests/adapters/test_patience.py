@@ -75,7 +75,7 @@ class Disk:
     def read(self, work: Callable[[Tx], T]) -> Awaitable[T]:
         return self.transact(work)
 
-    def connector(self, connector: Connector, event: ConnectorChanged) -> Awaitable[None]:
+    def connector(self, connector: Connector, event: ConnectorChanged, *, epoch: int | None = None) -> Awaitable[None]:
         return self._try(None)
 
 

@@ -6,16 +6,17 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from types import NoneType
 from typing import Any, NewType, get_args, get_type_hints
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from sql_examples import (
     HOUR,
     NOON,
+    ONLY_POSTGRESQL,
+    ONLY_SQLITE,
     STATION,
     MovedClock,
     activate,
@@ -28,8 +29,9 @@ from sql_examples import (
 )
 from sqlalchemy import text
 
+from evhold.adapters.sql.database import Database
 from evhold.adapters.sql.reservations import _DUE, _NEXT_SWEEP, _SWEEP
-from evhold.adapters.sql.storage import SqlStorage, open_storage
+from evhold.adapters.sql.storage import open_storage
 from evhold.adapters.sql.tables import metadata
 from evhold.adapters.sql.tx import SqlTx
 from evhold.domain.errors import EvseAlreadyReserved, ReservationUnknown, VersionConflict
@@ -86,8 +88,12 @@ def exactly(reservation: Reservation) -> str:
 
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(first=reservations(), second=reservations())
-async def test_a_reservation_comes_back_exactly(storage: SqlStorage, first: Reservation, second: Reservation) -> None:
+async def test_a_reservation_comes_back_exactly(
+    storage: Database, kind: str, first: Reservation, second: Reservation
+) -> None:
     """Whatever is inserted, and whatever is saved over it, is what is read; the claims are its claims."""
+    # PostgreSQL has no text with NUL in it, and refuses it (test_pg_storage).
+    assume(kind == "sqlite" or "\\x00" not in repr((first, second)))
     second = replace(second, version=2)
 
     def work(tx: SqlTx) -> None:
@@ -140,7 +146,7 @@ def test_the_guides_table_is_there() -> None:
 # Numbers
 
 
-async def test_ids_start_at_random_and_go_on(tmp_path: Path, clock: MovedClock) -> None:
+async def test_ids_start_at_random_and_go_on(url: str, clock: MovedClock) -> None:
     """A deleted database starts elsewhere; an opened one goes on where it was."""
     drawn: list[int] = []
 
@@ -148,7 +154,6 @@ async def test_ids_start_at_random_and_go_on(tmp_path: Path, clock: MovedClock) 
         drawn.append(below)
         return 4_711
 
-    url = f"sqlite:///{tmp_path / 'evhold.db'}"
     first = open_storage(url, clock=clock, draw=draw)
     assert await first.transact(lambda tx: tx.reservations.next_id()) == 4_712
     await first.close()
@@ -158,33 +163,30 @@ async def test_ids_start_at_random_and_go_on(tmp_path: Path, clock: MovedClock) 
     assert drawn == [2**30 - 1]
 
 
-async def test_ids_are_never_given_twice(storage: SqlStorage) -> None:
+async def test_ids_are_never_given_twice(storage: Database) -> None:
     """Not among many at once either."""
     ids = await asyncio.gather(*(storage.transact(lambda tx: tx.reservations.next_id()) for _ in range(100)))
-    assert ids == list(range(101, 201))
+    assert sorted(ids) == list(range(101, 201))
 
 
-async def test_ids_end_at_the_last_one(storage: SqlStorage) -> None:
+async def test_ids_end_at_the_last_one(storage: Database, kind: str) -> None:
     """2^31-1 is given; after it there is none, and none is given again."""
-    await storage.write(
-        lambda tx: (
-            tx.connection.execute(text("UPDATE sequences SET value = :last"), {"last": MAX_RESERVATION_ID - 1}) and None
-        )
-    )
+    given = "UPDATE sequences SET value = :last" if kind == "sqlite" else "SELECT setval('reservation_ids', :last)"
+    await storage.write(lambda tx: tx.connection.execute(text(given), {"last": MAX_RESERVATION_ID - 1}) and None)
     assert await storage.transact(lambda tx: tx.reservations.next_id()) == MAX_RESERVATION_ID
     with pytest.raises(RuntimeError):
         await storage.transact(lambda tx: tx.reservations.next_id())
 
 
 @pytest.mark.parametrize("number", [0, -1, 5, 2**31, 2**70])
-async def test_unknown_ids_are_unknown(storage: SqlStorage, number: int) -> None:
+async def test_unknown_ids_are_unknown(storage: Database, number: int) -> None:
     """Also numbers that no station should send."""
     with pytest.raises(ReservationUnknown):
         await storage.read(lambda tx: tx.reservations.get(number))
     assert await storage.read(lambda tx: tx.reservations.find(number, STATION)) is None
 
 
-async def test_a_reservation_of_another_station_is_not_found(storage: SqlStorage) -> None:
+async def test_a_reservation_of_another_station_is_not_found(storage: Database) -> None:
     """``find`` goes by both."""
     await provision(storage)
     made = await storage.transact(place)
@@ -195,7 +197,7 @@ async def test_a_reservation_of_another_station_is_not_found(storage: SqlStorage
 # Claims
 
 
-async def test_claims_follow_the_reservation(storage: SqlStorage) -> None:
+async def test_claims_follow_the_reservation(storage: Database) -> None:
     """A replacement claims both EVSEs, its end frees both, and the next one may have them."""
     await provision(storage)
     made = await storage.transact(activate)
@@ -210,7 +212,7 @@ async def test_claims_follow_the_reservation(storage: SqlStorage) -> None:
         await storage.transact(lambda tx, evse=number: place(tx, terms(evse_id=evse)))  # type: ignore[misc]  # a default argument
 
 
-async def test_a_replacement_cannot_take_a_held_evse(storage: SqlStorage) -> None:
+async def test_a_replacement_cannot_take_a_held_evse(storage: Database) -> None:
     """The refusal leaves the first reservation as it was."""
     await provision(storage)
     made = await storage.transact(activate)
@@ -220,7 +222,7 @@ async def test_a_replacement_cannot_take_a_held_evse(storage: SqlStorage) -> Non
     assert await storage.read(lambda tx: tx.reservations.get(made.id)) == made
 
 
-async def test_reservations_without_an_evse_claim_nothing(storage: SqlStorage) -> None:
+async def test_reservations_without_an_evse_claim_nothing(storage: Database) -> None:
     """Any number of them fits the database; the station decides."""
     await provision(storage)
     for _ in range(3):
@@ -231,7 +233,7 @@ async def test_reservations_without_an_evse_claim_nothing(storage: SqlStorage) -
 # Steps
 
 
-async def test_a_step_made_from_an_old_version_is_refused(storage: SqlStorage) -> None:
+async def test_a_step_made_from_an_old_version_is_refused(storage: Database) -> None:
     """And nothing of it is stored."""
     await provision(storage)
     made = await storage.transact(activate)
@@ -242,7 +244,7 @@ async def test_a_step_made_from_an_old_version_is_refused(storage: SqlStorage) -
     assert (await storage.read(lambda tx: tx.reservations.get(made.id))).cause == "2"
 
 
-async def test_the_history_keeps_every_transition(storage: SqlStorage) -> None:
+async def test_the_history_keeps_every_transition(storage: Database) -> None:
     """In order, with frames and the station's words."""
     await provision(storage)
     made = await storage.transact(place)
@@ -269,7 +271,7 @@ async def test_the_history_keeps_every_transition(storage: SqlStorage) -> None:
     )
 
 
-async def test_an_answered_ask_says_so(storage: SqlStorage) -> None:
+async def test_an_answered_ask_says_so(storage: Database) -> None:
     """Silence leaves it unanswered; the late answer answers it."""
     await provision(storage)
     made = await storage.transact(place)
@@ -284,7 +286,7 @@ async def test_an_answered_ask_says_so(storage: SqlStorage) -> None:
     assert await storage.read(lambda tx: tx.reservations.find_ask("never-sent")) is None
 
 
-async def test_open_asks_are_found_after_a_restart(storage: SqlStorage) -> None:
+async def test_open_asks_are_found_after_a_restart(storage: Database) -> None:
     """Of one station, or of all."""
     await provision(storage)
     await provision(storage, station=Station(id=StationId("CS-2")))
@@ -295,7 +297,7 @@ async def test_open_asks_are_found_after_a_restart(storage: SqlStorage) -> None:
     assert await storage.read(lambda tx: tx.reservations.with_open_ask(station_id=StationId("CS-2"))) == []
 
 
-async def test_an_opened_ask_is_stored_without_a_new_version(storage: SqlStorage) -> None:
+async def test_an_opened_ask_is_stored_without_a_new_version(storage: Database) -> None:
     """Nobody outside sees it."""
     await provision(storage)
     made = await storage.transact(activate)
@@ -314,7 +316,7 @@ async def test_an_opened_ask_is_stored_without_a_new_version(storage: SqlStorage
 # What waits
 
 
-async def test_the_sweep_goes_by_the_stations_clock(storage: SqlStorage) -> None:
+async def test_the_sweep_goes_by_the_stations_clock(storage: Database) -> None:
     """A station whose clock is ahead by a minute expires a minute earlier by ours; a moved clock moves the sweep."""
     station = await provision(storage, station=Station(id=STATION, clock_offset=timedelta(minutes=1)))
     made = await storage.transact(activate)
@@ -330,7 +332,7 @@ async def test_the_sweep_goes_by_the_stations_clock(storage: SqlStorage) -> None
     assert await storage.read(lambda tx: tx.reservations.next_sweep(grace=GRACE)) is None
 
 
-async def test_the_sweep_leaves_open_asks(storage: SqlStorage) -> None:
+async def test_the_sweep_leaves_open_asks(storage: Database) -> None:
     """The call time-out comes first; closing the ask arms the sweep again (row 44)."""
     await provision(storage)
     made = await storage.transact(place)
@@ -340,7 +342,7 @@ async def test_the_sweep_leaves_open_asks(storage: SqlStorage) -> None:
     assert await storage.read(lambda tx: tx.reservations.next_sweep(grace=GRACE)) == NOON + HOUR + GRACE
 
 
-async def test_an_unproven_use_is_swept_for_its_claim(storage: SqlStorage) -> None:
+async def test_an_unproven_use_is_swept_for_its_claim(storage: Database) -> None:
     """Row 43: past expiry and grace the EVSE is free again."""
     await provision(storage)
     made = await storage.transact(activate)
@@ -353,7 +355,7 @@ async def test_an_unproven_use_is_swept_for_its_claim(storage: SqlStorage) -> No
     await storage.transact(place)
 
 
-async def test_due_orders_are_found_by_station(storage: SqlStorage) -> None:
+async def test_due_orders_are_found_by_station(storage: Database) -> None:
     """Also those that wait for a later moment, soonest first."""
     await provision(storage)
     first = await storage.transact(activate)
@@ -366,7 +368,30 @@ async def test_due_orders_are_found_by_station(storage: SqlStorage) -> None:
     assert [one.id for one in await storage.read(lambda tx: tx.reservations.due_at(STATION))] == [second.id, first.id]
 
 
-async def test_the_sweep_and_due_orders_use_their_indexes(storage: SqlStorage) -> None:
+@ONLY_POSTGRESQL
+async def test_the_sweep_and_due_orders_use_their_indexes_on_postgresql(storage: Database) -> None:
+    """As in SQLite, where a table is large enough for an index to matter."""
+
+    def plan(tx: SqlTx, query: Any) -> str:
+        # Reading the whole of an empty table costs nothing: it is made to cost.
+        tx.connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        tx.connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
+        given = {"before": NOON, "most": 1, "station": STATION}
+        sql = query.compile(dialect=tx.connection.dialect)
+        values = tuple(given.get(name, 1) for name in sql.positiontup)
+        return " ".join(row[0] for row in tx.connection.exec_driver_sql(f"EXPLAIN {sql}", values))
+
+    for query, index in (
+        (_SWEEP, "Index Scan using idx_reservations_sweep"),
+        (_NEXT_SWEEP, "using idx_reservations_sweep"),
+        (_DUE, "idx_reservations_due"),
+    ):
+        told = await storage.look(lambda tx, asked_for=query: plan(tx, asked_for))  # type: ignore[misc]  # a default argument
+        assert index in told
+
+
+@ONLY_SQLITE
+async def test_the_sweep_and_due_orders_use_their_indexes(storage: Database) -> None:
     """The plans name them, so that old reservations cost nothing."""
 
     def plan(tx: SqlTx, query: object) -> str:
@@ -387,7 +412,7 @@ async def test_the_sweep_and_due_orders_use_their_indexes(storage: SqlStorage) -
 # Pages
 
 
-async def test_pages_are_newest_first_and_join_up(storage: SqlStorage) -> None:
+async def test_pages_are_newest_first_and_join_up(storage: Database) -> None:
     """Every reservation once, whatever the size of the pages."""
     await provision(storage)
     made = [(await storage.transact(lambda tx, n=n: place(tx, terms(evse_id=n)))).id for n in range(1, 8)]  # type: ignore[misc]  # a default argument
@@ -420,7 +445,7 @@ async def test_pages_are_newest_first_and_join_up(storage: SqlStorage) -> None:
         (ReservationFilter(end=NOON - HOUR), []),
     ],
 )
-async def test_filters_narrow_the_page(storage: SqlStorage, wanted: ReservationFilter, expected: list[int]) -> None:
+async def test_filters_narrow_the_page(storage: Database, wanted: ReservationFilter, expected: list[int]) -> None:
     """Tokens are found without regard to case; bounds are inclusive."""
     await provision(storage)
 
@@ -434,7 +459,7 @@ async def test_filters_narrow_the_page(storage: SqlStorage, wanted: ReservationF
     assert [one.id - 100 for one in page] == expected
 
 
-async def test_counts_name_every_state(storage: SqlStorage) -> None:
+async def test_counts_name_every_state(storage: Database) -> None:
     """Zero is a count too."""
     await provision(storage)
     await storage.transact(activate)
@@ -442,7 +467,7 @@ async def test_counts_name_every_state(storage: SqlStorage) -> None:
     assert counts == {state: int(state is State.ACTIVE) for state in State}
 
 
-async def test_removing_a_station_keeps_its_reservations(storage: SqlStorage) -> None:
+async def test_removing_a_station_keeps_its_reservations(storage: Database) -> None:
     """And the station may come back to them, its connection number going on."""
     await provision(storage)
     made = await storage.transact(activate)

@@ -1,4 +1,4 @@
-"""Transactions on the writer thread: what is lost, what is kept, and who hears of it."""
+"""Transactions: what is lost, what is kept, and who hears of it."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sql_examples import MovedClock, place, provision, terms
+from sql_examples import ONLY_SQLITE, MovedClock, place, provision, terms
 from sqlalchemy import text
 
+from evhold.adapters.sql.database import Database
 from evhold.adapters.sql.engine import DatabaseNotSupported
-from evhold.adapters.sql.storage import SqlStorage, open_storage
+from evhold.adapters.sql.storage import open_storage
 from evhold.adapters.sql.tx import SqlTx
 from evhold.adapters.sql.types import NaiveTime
 from evhold.domain.authorization import Token
@@ -27,7 +28,7 @@ def token(name: str, *, message: str | None = None) -> Token:
     return Token(id_token=IdToken(name, "Central"), personal_message=message)
 
 
-async def test_400_concurrent_writers_lose_no_update(storage: SqlStorage) -> None:
+async def test_400_concurrent_writers_lose_no_update(storage: Database) -> None:
     """Each reads a counter and writes it one higher; in the end it is 400."""
     await storage.transact(lambda tx: tx.tokens.put(token("counter", message="0")))
 
@@ -43,8 +44,8 @@ async def test_400_concurrent_writers_lose_no_update(storage: SqlStorage) -> Non
     assert known.personal_message == "400"
 
 
-async def test_two_processes_lose_no_update(storage: SqlStorage, url: str, clock: MovedClock) -> None:
-    """Two storages on one file take turns by SQLite's own lock."""
+async def test_two_processes_lose_no_update(storage: Database, url: str, clock: MovedClock) -> None:
+    """Two storages on one database take turns by its own locks."""
     other = open_storage(url, clock=clock)
     await storage.transact(lambda tx: tx.tokens.put(token("counter", message="")))
 
@@ -60,7 +61,7 @@ async def test_two_processes_lose_no_update(storage: SqlStorage, url: str, clock
     assert known.personal_message == "x" * 40
 
 
-async def test_the_database_itself_refuses_a_double_booking(storage: SqlStorage) -> None:
+async def test_the_database_itself_refuses_a_double_booking(storage: Database) -> None:
     """Of 20 who want the same EVSE at once, one gets it, and nothing is left of the others."""
     await provision(storage)
     outcomes = await asyncio.gather(*(storage.transact(place) for _ in range(20)), return_exceptions=True)
@@ -71,7 +72,7 @@ async def test_the_database_itself_refuses_a_double_booking(storage: SqlStorage)
     assert sum(counts.values()) == 1
 
 
-async def test_a_failure_rolls_back_its_own_work_alone(storage: SqlStorage) -> None:
+async def test_a_failure_rolls_back_its_own_work_alone(storage: Database) -> None:
     """Transactions that share a commit do not share a fate."""
 
     def fail(tx: Tx) -> None:
@@ -90,13 +91,14 @@ async def test_a_failure_rolls_back_its_own_work_alone(storage: SqlStorage) -> N
     assert [one.id_token.id_token for one in stored] == ["after", "before"]
 
 
-async def test_an_unknown_station_is_refused_by_the_database(storage: SqlStorage) -> None:
+async def test_an_unknown_station_is_refused_by_the_database(storage: Database) -> None:
     """A reservation refers to a station that exists."""
     with pytest.raises(StationUnknown):
         await storage.transact(place)
 
 
-async def test_a_full_disk_is_told_and_passes(storage: SqlStorage) -> None:
+@ONLY_SQLITE
+async def test_a_full_disk_is_told_and_passes(storage: Database) -> None:
     """While no page can be added, writes fail with StorageAway and leave nothing; afterwards they go on."""
 
     def limit_pages(tx: SqlTx) -> None:
@@ -118,7 +120,8 @@ async def test_a_full_disk_is_told_and_passes(storage: SqlStorage) -> None:
     assert ("small" in stored) is (outcomes[1] is True)
 
 
-async def test_a_locked_database_is_told_and_passes(storage: SqlStorage, tmp_path: Path) -> None:
+@ONLY_SQLITE
+async def test_a_locked_database_is_told_and_passes(storage: Database, tmp_path: Path) -> None:
     """Another process that holds the lock for long makes StorageAway of it, not a wait without end."""
     await storage.write(lambda tx: tx.connection.exec_driver_sql("PRAGMA busy_timeout = 20") and None)
     other = sqlite3.connect(tmp_path / "evhold.db", isolation_level=None)
@@ -130,7 +133,8 @@ async def test_a_locked_database_is_told_and_passes(storage: SqlStorage, tmp_pat
     assert await storage.transact(lambda tx: tx.tokens.put(token("locked-out")))
 
 
-async def test_a_lost_file_is_told_and_passes(storage: SqlStorage, tmp_path: Path) -> None:
+@ONLY_SQLITE
+async def test_a_lost_file_is_told_and_passes(storage: Database, tmp_path: Path) -> None:
     """Nothing is acknowledged into a deleted file, no empty one takes its place, and a restored one is taken up."""
     path = tmp_path / "evhold.db"
     await storage.transact(lambda tx: tx.tokens.put(token("kept")))
@@ -151,27 +155,27 @@ async def test_a_lost_file_is_told_and_passes(storage: SqlStorage, tmp_path: Pat
     assert [one.id_token.id_token for one in stored] == ["kept", "new"]
 
 
-async def test_a_fault_of_the_work_is_not_taken_for_the_storage(storage: SqlStorage) -> None:
+async def test_a_fault_of_the_work_is_not_taken_for_the_storage(storage: Database) -> None:
     """A wrong statement raises what it raised, and the next transaction is as good as ever."""
-    with pytest.raises(Exception, match="no such table"):
+    with pytest.raises(Exception, match=r"no such table|does not exist"):
         await storage.write(lambda tx: tx.connection.exec_driver_sql("SELECT * FROM nowhere") and None)
     assert await storage.transact(lambda tx: tx.tokens.put(token("next")))
 
 
-async def test_reading_never_writes(storage: SqlStorage) -> None:
-    """A snapshot is query_only."""
-    with pytest.raises(Exception, match="readonly"):
+async def test_reading_never_writes(storage: Database) -> None:
+    """A snapshot is for looking."""
+    with pytest.raises(Exception, match=r"read-?only"):
         await storage.read(lambda tx: tx.tokens.put(token("sneaked in")))
 
 
-async def test_reading_sees_what_was_awaited(storage: SqlStorage) -> None:
+async def test_reading_sees_what_was_awaited(storage: Database) -> None:
     """A reader's snapshot holds every transaction that ended before."""
     for number in range(20):
         await storage.transact(lambda tx, name=str(number): tx.tokens.put(token(name)))  # type: ignore[misc]  # a default argument
         assert len(await storage.read(lambda tx: tx.tokens.page())) == number + 1
 
 
-async def test_naive_times_are_refused(storage: SqlStorage) -> None:
+async def test_naive_times_are_refused(storage: Database) -> None:
     """A time without a zone never reaches the database."""
     await provision(storage)
     naive = datetime(2026, 3, 1)  # noqa: DTZ001  # the fault under test
@@ -194,7 +198,8 @@ async def test_closing_stores_what_was_queued(url: str, clock: MovedClock) -> No
         await storage.transact(lambda tx: tx.tokens.page())
 
 
-async def test_acknowledged_means_synced(storage: SqlStorage) -> None:
+@ONLY_SQLITE
+async def test_acknowledged_means_synced(storage: Database) -> None:
     """WAL with synchronous FULL, foreign keys on."""
 
     def settings(tx: SqlTx) -> list[object]:
@@ -215,9 +220,7 @@ async def test_a_database_in_memory_serves_tests(clock: MovedClock) -> None:
     await storage.close()
 
 
-@pytest.mark.parametrize(
-    "url", ["postgresql://localhost/evhold", "postgresql+asyncpg://x/y", "mysql://x/y", "nonsense"]
-)
+@pytest.mark.parametrize("url", ["postgresql+asyncpg://x/y", "mysql://x/y", "nonsense"])
 def test_other_databases_are_refused_in_one_line(url: str, clock: MovedClock) -> None:
     """The message says what to give instead."""
     with pytest.raises(DatabaseNotSupported, match="sqlite:///") as caught:

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from evhold.adapters.clock import SystemClock
-from evhold.adapters.sql.storage import SqlStorage, open_storage
+from evhold.adapters.sql.database import Database
+from evhold.adapters.sql.storage import open_storage
+from postgres import Postgres
 
 
 class HandClock(SystemClock):
@@ -29,11 +31,22 @@ def clock() -> HandClock:
     return HandClock()
 
 
-@pytest.fixture(params=["file", "memory"])
-async def storage(request: pytest.FixtureRequest, tmp_path: Path, clock: HandClock) -> AsyncIterator[SqlStorage]:
+@pytest.fixture(params=["file", "memory", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a new, empty database of every kind is."""
+    match request.param:
+        case "postgresql":
+            server: Postgres = request.getfixturevalue("postgres")
+            return server.create()
+        case "memory":
+            return "sqlite://"
+        case _:
+            return f"sqlite:///{tmp_path / 'evhold.db'}"
+
+
+@pytest.fixture
+async def storage(url: str, clock: HandClock) -> AsyncIterator[Database]:
     """A new, empty storage of every kind."""
-    opened = open_storage(
-        f"sqlite:///{tmp_path / 'evhold.db'}" if request.param == "file" else "sqlite://", clock=clock
-    )
+    opened = open_storage(url, clock=clock)
     yield opened
     await opened.close()

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from evhold.adapters.clock import SystemClock
-from evhold.adapters.sql.storage import SqlStorage
+from evhold.adapters.sql.database import Database
 from evhold.domain.access import ApiKey, Role
 from evhold.domain.authorization import Token, TokenStatus
 from evhold.domain.connector import Connector
@@ -25,7 +25,7 @@ STATION = StationId("CS-One")
 REQUEST = IdempotentRequest(api_key_id=1, key="k", body_hash=b"a")
 
 
-async def test_a_storage_is_a_port(storage: SqlStorage) -> None:
+async def test_a_storage_is_a_port(storage: Database) -> None:
     """It fits where use cases want one."""
     port: Storage = storage
     assert await port.transact(lambda tx: 1) == 1
@@ -35,7 +35,7 @@ async def test_a_storage_is_a_port(storage: SqlStorage) -> None:
 # Stations
 
 
-async def test_a_station_is_found_without_case_and_returned_as_provisioned(storage: SqlStorage) -> None:
+async def test_a_station_is_found_without_case_and_returned_as_provisioned(storage: Database) -> None:
     """Every field comes back."""
     station = Station(
         id=STATION,
@@ -66,7 +66,7 @@ async def test_a_station_is_found_without_case_and_returned_as_provisioned(stora
     assert await storage.read(lambda tx: tx.stations.get("CS-ONE")) == replace(station, model="N", location=None)
 
 
-async def test_an_unknown_station_is_unknown(storage: SqlStorage) -> None:
+async def test_an_unknown_station_is_unknown(storage: Database) -> None:
     """To get, to remove, to connect."""
     assert await storage.read(lambda tx: tx.stations.find("nobody")) is None
     for work in (
@@ -78,7 +78,7 @@ async def test_an_unknown_station_is_unknown(storage: SqlStorage) -> None:
             await storage.transact(work)
 
 
-async def test_credentials_stay_unless_given(storage: SqlStorage) -> None:
+async def test_credentials_stay_unless_given(storage: Database) -> None:
     """And a removed station has none left when it comes back."""
     secret = Credentials(station_id=STATION, password_salt=b"salt", password_hash=b"hash", security_profile=1)
     station = Station(id=STATION, security_profile=1)
@@ -93,7 +93,7 @@ async def test_credentials_stay_unless_given(storage: SqlStorage) -> None:
     ]
 
 
-async def test_epochs_grow_and_survive_a_put(storage: SqlStorage) -> None:
+async def test_epochs_grow_and_survive_a_put(storage: Database) -> None:
     """A stale copy of the station does not set them back."""
     await storage.transact(lambda tx: tx.stations.put(Station(id=STATION)))
     assert [await storage.transact(lambda tx: tx.stations.open_epoch(STATION)) for _ in range(3)] == [1, 2, 3]
@@ -101,7 +101,7 @@ async def test_epochs_grow_and_survive_a_put(storage: SqlStorage) -> None:
     assert await storage.transact(lambda tx: tx.stations.open_epoch(STATION)) == 4
 
 
-async def test_stations_come_in_pages(storage: SqlStorage) -> None:
+async def test_stations_come_in_pages(storage: Database) -> None:
     """By id without case."""
     for name in ("b", "C", "A"):
         await storage.transact(lambda tx, name=name: tx.stations.put(Station(id=StationId(name))))  # type: ignore[misc]  # a default argument
@@ -113,7 +113,7 @@ async def test_stations_come_in_pages(storage: SqlStorage) -> None:
         assert [one.id for one in await storage.read(wanted)] == expected
 
 
-async def test_last_seen_is_stored_for_many(storage: SqlStorage) -> None:
+async def test_last_seen_is_stored_for_many(storage: Database) -> None:
     """None at all is no error."""
     for name in ("a", "b"):
         await storage.transact(lambda tx, name=name: tx.stations.put(Station(id=StationId(name))))  # type: ignore[misc]  # a default argument
@@ -125,7 +125,7 @@ async def test_last_seen_is_stored_for_many(storage: SqlStorage) -> None:
 # Connectors
 
 
-async def test_connectors_come_by_evse_and_number(storage: SqlStorage) -> None:
+async def test_connectors_come_by_evse_and_number(storage: Database) -> None:
     """Of one station, or of all."""
     places = [("a", 2, 1), ("a", 1, 2), ("a", 1, 1), ("b", 1, 1)]
     made = [
@@ -149,7 +149,7 @@ async def test_connectors_come_by_evse_and_number(storage: SqlStorage) -> None:
 # Transactions
 
 
-async def test_transactions_are_kept_whole(storage: SqlStorage, clock: SystemClock) -> None:
+async def test_transactions_are_kept_whole(storage: Database, clock: SystemClock) -> None:
     """Open ones are found; ``since`` goes by our clock."""
     made = Transaction(
         station_id=STATION,
@@ -178,7 +178,7 @@ async def test_transactions_are_kept_whole(storage: SqlStorage, clock: SystemClo
 # Tokens
 
 
-async def test_tokens_are_found_without_case_and_by_type(storage: SqlStorage) -> None:
+async def test_tokens_are_found_without_case_and_by_type(storage: Database) -> None:
     """The last spelling is kept."""
     first = Token(
         id_token=IdToken("aBc", "Central"),
@@ -197,7 +197,7 @@ async def test_tokens_are_found_without_case_and_by_type(storage: SqlStorage) ->
         await storage.transact(lambda tx: tx.tokens.remove(IdToken("abc", "Central")))
 
 
-async def test_tokens_come_in_pages(storage: SqlStorage) -> None:
+async def test_tokens_come_in_pages(storage: Database) -> None:
     """By their key, from the one after the last."""
     names = [IdToken("b", "Central"), IdToken("a", "Local"), IdToken("a", "Central")]
     for name in names:
@@ -210,7 +210,7 @@ async def test_tokens_come_in_pages(storage: SqlStorage) -> None:
 # Keys
 
 
-async def test_keys_get_ids_of_their_own(storage: SqlStorage) -> None:
+async def test_keys_get_ids_of_their_own(storage: Database) -> None:
     """And can be revoked; an unknown one can't."""
     given = ApiKey(
         id=0, name="app", role=Role.DRIVER, key_hash=b"1", id_tokens=(IdToken("A", "Central"),), created_at=NOON
@@ -228,7 +228,7 @@ async def test_keys_get_ids_of_their_own(storage: SqlStorage) -> None:
 # Repeated requests
 
 
-async def test_a_repeat_gets_the_first_answer(storage: SqlStorage) -> None:
+async def test_a_repeat_gets_the_first_answer(storage: Database) -> None:
     """Status and body; another key, or another caller, is another request."""
     assert await storage.transact(lambda tx: tx.idempotency.begin(REQUEST, at=NOON)) is None
     await storage.transact(lambda tx: tx.idempotency.bind(REQUEST, ReservationId(7)))
@@ -239,7 +239,7 @@ async def test_a_repeat_gets_the_first_answer(storage: SqlStorage) -> None:
         assert await storage.transact(lambda tx, other=other: tx.idempotency.begin(other, at=NOON)) is None  # type: ignore[misc]  # a default argument
 
 
-async def test_a_running_request_says_so(storage: SqlStorage) -> None:
+async def test_a_running_request_says_so(storage: Database) -> None:
     """Unbound: in progress. Bound to a reservation and not yet answered: status 0, the caller looks at the reservation."""
     await storage.transact(lambda tx: tx.idempotency.begin(REQUEST, at=NOON))
     with pytest.raises(RequestInProgress):
@@ -249,14 +249,14 @@ async def test_a_running_request_says_so(storage: SqlStorage) -> None:
     assert repeat == Remembered(reservation_id=ReservationId(7), status=0, body=b"")
 
 
-async def test_another_body_under_the_same_key_is_refused(storage: SqlStorage) -> None:
+async def test_another_body_under_the_same_key_is_refused(storage: Database) -> None:
     """Whether the first one is answered or not."""
     await storage.transact(lambda tx: tx.idempotency.begin(REQUEST, at=NOON))
     with pytest.raises(IdempotencyKeyReused):
         await storage.transact(lambda tx: tx.idempotency.begin(replace(REQUEST, body_hash=b"b"), at=NOON))
 
 
-async def test_requests_are_forgotten(storage: SqlStorage) -> None:
+async def test_requests_are_forgotten(storage: Database) -> None:
     """After 24 hours, or when asked to."""
     await storage.transact(lambda tx: tx.idempotency.begin(REQUEST, at=NOON))
     almost = NOON + timedelta(hours=24, microseconds=-1)
@@ -267,10 +267,22 @@ async def test_requests_are_forgotten(storage: SqlStorage) -> None:
     assert await storage.transact(lambda tx: tx.idempotency.begin(REQUEST, at=NOON)) is None
 
 
-async def test_the_audit_is_written(storage: SqlStorage) -> None:
+async def test_the_audit_is_written(storage: Database) -> None:
     """Who, what, where."""
     await storage.transact(
         lambda tx: tx.audit.add(at=NOON, who="key 1", what="Reset", station_id=STATION, detail="Immediate")
     )
     rows = await storage.look(lambda tx: tx.connection.exec_driver_sql("SELECT who, what FROM audit").all())
     assert [tuple(row) for row in rows] == [("key 1", "Reset")]
+
+
+# Secrets
+
+
+async def test_a_secret_is_settled_once(storage: Database) -> None:
+    """The first one stays, whatever comes after; others have their own."""
+    assert await storage.read(lambda tx: tx.secrets.find("signing")) is None
+    assert await storage.transact(lambda tx: tx.secrets.settle("signing", "first")) == "first"
+    assert await storage.transact(lambda tx: tx.secrets.settle("signing", "second")) == "first"
+    assert await storage.transact(lambda tx: tx.secrets.settle("other", "third")) == "third"
+    assert await storage.read(lambda tx: tx.secrets.find("signing")) == "first"

@@ -6,15 +6,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
 from evhold.adapters.bus_local import LocalBus
 from evhold.adapters.clock import SystemClock
 from evhold.adapters.outbox import OutboxReader
+from evhold.adapters.sql.database import Database
 from evhold.adapters.sql.event_log import EventLog
-from evhold.adapters.sql.storage import SqlStorage, open_storage
+from evhold.adapters.sql.storage import open_storage
 from evhold.domain.events import ConnectorChanged, Event, OrderDue, RegistryChanged, ReservationChanged, StationPresence
 from evhold.domain.reservation import End, Reservation, State
 from evhold.domain.values import ConnectorId, EvseId, IdToken, ReservationId, StationId, StatusInfo, Terms
@@ -43,10 +43,14 @@ EVENTS: list[Event] = [
 ]
 
 
+#: For tests that open the same database twice.
+LASTING = pytest.mark.parametrize("url", ["file", "postgresql"], indirect=True)
+
+
 class Node:
     """The log, the reader and the bus of one process, as they are put together."""
 
-    def __init__(self, storage: SqlStorage, *, position: int, queue: int, poll_s: float) -> None:
+    def __init__(self, storage: Database, *, position: int, queue: int, poll_s: float) -> None:
         self.storage = storage
         self.log = EventLog(storage)
         self.bus = LocalBus(self.log, position=position, queue=queue)
@@ -68,7 +72,7 @@ class Node:
 
 
 @pytest.fixture
-async def node(storage: SqlStorage) -> AsyncIterator[Node]:
+async def node(storage: Database) -> AsyncIterator[Node]:
     """On an empty storage; a follower's queue holds five. It does not look for other processes' events."""
     made = Node(storage, position=0, queue=5, poll_s=3600)
     yield made
@@ -182,9 +186,10 @@ async def test_closing_ends_every_follower(node: Node) -> None:
     assert isinstance(outcome, StopAsyncIteration | RuntimeError)
 
 
-async def test_a_readers_place_is_kept(tmp_path: Path) -> None:
+@LASTING
+async def test_a_readers_place_is_kept(url: str) -> None:
     """After a restart it goes on behind what it had handled."""
-    url, clock = f"sqlite:///{tmp_path / 'evhold.db'}", SystemClock()
+    clock = SystemClock()
     storage = open_storage(url, clock=clock)
     log = EventLog(storage)
     assert await log.cursor("reactions") is None
@@ -192,6 +197,7 @@ async def test_a_readers_place_is_kept(tmp_path: Path) -> None:
         await storage.transact(lambda tx, n=number: tx.outbox.add(numbered(n)))  # type: ignore[misc]  # a default argument
     await log.move_cursor("reactions", to=1)
     await log.move_cursor("reactions", to=2)
+    await log.number()
     await storage.close()
     storage = open_storage(url, clock=clock)
     log = EventLog(storage)
@@ -203,9 +209,10 @@ async def test_a_readers_place_is_kept(tmp_path: Path) -> None:
     await storage.close()
 
 
-async def test_events_of_another_process_are_found(tmp_path: Path) -> None:
-    """The command line provisions into the same file; a look now and then finds its events."""
-    url, clock = f"sqlite:///{tmp_path / 'evhold.db'}", SystemClock()
+@LASTING
+async def test_events_of_another_process_are_found(url: str) -> None:
+    """The command line provisions into the same database; a look now and then finds its events."""
+    clock = SystemClock()
     storage, other = open_storage(url, clock=clock), open_storage(url, clock=clock)
     node = Node(storage, position=0, queue=5, poll_s=0.01)
     follower = node.stream.follow(after=None)
@@ -224,6 +231,9 @@ async def test_a_storage_that_is_away_stops_no_reader() -> None:
         """Fails at the first look."""
 
         looks = 0
+
+        async def number(self) -> None:
+            """They have."""
 
         async def after(self, seq: int, *, limit: int) -> list[Told]:
             self.looks += 1

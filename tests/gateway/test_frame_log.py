@@ -34,6 +34,16 @@ def test_a_page_goes_on_where_the_last_one_ended():
     assert numbers(log, "CS2", limit=9, before=page[-1].number) == ["5", "3", "1"]
 
 
+def test_who_asks_again_gets_what_is_new():
+    """Only frames with a higher number, also together with a cursor; nothing where nothing came."""
+    log = filled(10)
+    last = log.newest("CS1", limit=1)[0].number
+
+    assert numbers(log, "CS1", limit=9, after=last) == []
+    assert numbers(log, "CS1", limit=9, after=last - 3) == ["8", "6"]
+    assert numbers(log, "CS1", limit=9, after=last - 3, before=last) == ["6"]
+
+
 def test_the_oldest_fall_out():
     """The bound counts bytes, those of the objects around a frame too."""
     log = FrameLog(1000)

@@ -241,7 +241,7 @@ async def test_an_offline_station_is_never_asked(gateway):
     """No socket: NeverSent."""
     assert await order(gateway, "c1") == NeverSent(reason="station-offline")
     assert gateway.calls.presence("CS1") == Presence(online=False, registered=False)
-    assert not gateway.calls.withdraw("CS1", "c1")
+    assert not await gateway.calls.withdraw("CS1", "c1")
 
 
 async def test_a_station_is_offline_until_its_context_is_loaded(gateway):
@@ -295,9 +295,9 @@ async def test_a_waiting_call_can_be_withdrawn(gateway):
         second = order(gateway, "c2")
         await received(client)
 
-        assert gateway.calls.withdraw("CS1", "c2")
+        assert await gateway.calls.withdraw("CS1", "c2")
         assert await second == NeverSent(reason="withdrawn")
-        assert not gateway.calls.withdraw("CS1", "c1")
+        assert not await gateway.calls.withdraw("CS1", "c1")
 
 
 async def test_a_call_whose_time_passed_in_the_queue_is_dropped(gateway):

@@ -13,6 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 SETUP = ROOT / "tools" / "setup.sh"
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+Result = subprocess.CompletedProcess[str]
 
 
 def test_the_setup_is_read_by_a_posix_shell() -> None:
@@ -45,24 +46,28 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def interpreter(directory: Path, script: str) -> Path:
-    """Write a shell script that stands for a Python."""
-    path = directory / "python"
+def program(path: Path, script: str) -> Path:
+    """Write a shell script that stands for a program."""
+    path.parent.mkdir(exist_ok=True)
     path.write_text(f"#!/bin/sh\n{script}\n", encoding="utf-8")
     path.chmod(0o755)
     return path
 
 
-def run_setup(tree: Path, python: Path, *, level: str = "run") -> subprocess.CompletedProcess[str]:
-    """Run the set-up with that Python, and without any other program that could help it out."""
+def interpreter(directory: Path, script: str) -> Path:
+    """Write a shell script that stands for a Python."""
+    return program(directory / "python", script)
+
+
+def run_setup(tree: Path, python: Path, *, level: str = "run", user: int = 1000, **more: str) -> Result:
+    """Run the set-up with that Python, and without any other program that could help it out but those in bin."""
     tools = tree / "bin"
     tools.mkdir(exist_ok=True)
     for name in ("sh", "dirname", "cksum", "rm", "mv", "cat", "mkdir"):
         if not (tools / name).exists():
             (tools / name).symlink_to(shutil.which(name) or name)
-    environment = {"PATH": str(tools), "PYTHON": str(python), "HOME": os.environ.get("HOME", "/")}
-    (tools / "id").write_text("#!/bin/sh\necho 1000\n", encoding="utf-8")
-    (tools / "id").chmod(0o755)
+    environment = {"PATH": str(tools), "PYTHON": str(python), "HOME": os.environ.get("HOME", "/"), **more}
+    program(tools / "id", f"echo {user}")
     command = [str(tools / "sh"), "tools/setup.sh", level]
     return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True)
 
@@ -98,6 +103,7 @@ esac"""
 def test_a_second_setup_does_nothing(tree: Path) -> None:
     """The stamp holds what the environment was made from: only a change of that installs again."""
     python = interpreter(tree, WORKING)
+    program(tree / "bin" / "chromium", 'echo "$*" >>browser.log')
     first = run_setup(tree, python, level="dev")
     installed = (tree / "pip.log").read_text(encoding="utf-8")
     assert (first.returncode, first.stderr) == (0, "")
@@ -105,8 +111,58 @@ def test_a_second_setup_does_nothing(tree: Path) -> None:
     for level in ("dev", "run"):
         assert run_setup(tree, python, level=level).stdout == ""
     assert (tree / "pip.log").read_text(encoding="utf-8") == installed
+    assert (tree / "browser.log").read_text(encoding="utf-8") == "--version\n"
     (tree / "requirements.txt").write_text("# other\n", encoding="utf-8")
     assert "installing" in run_setup(tree, python, level="run").stdout
+
+
+@pytest.mark.process
+def test_a_missing_browser_is_told_before_anything_is_made(tree: Path) -> None:
+    """The tests need Chromium: an ordinary user is told what to install; what only evhold needs goes without."""
+    program(tree / "bin" / "chromium-browser", "echo install the snap; exit 1")
+    result = run_setup(tree, interpreter(tree, WORKING), level="dev")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "sudo apt-get install chromium" in result.stderr
+    assert list(tree.glob(".venv*")) == []
+    assert run_setup(tree, interpreter(tree, WORKING), level="run").returncode == 0
+
+
+@pytest.mark.process
+def test_root_gets_a_browser_installed_once(tree: Path) -> None:
+    """apt-get is asked for chromium, after an update when the list of packages is too old; then it is found."""
+    apt = """echo "$*" >>apt.log
+        [ "$1" = update ] && echo >updated && exit 0
+        [ -f updated ] && cp bin/id bin/chromium"""
+    program(tree / "bin" / "apt-get", apt)
+    (tree / "bin" / "cp").symlink_to(shutil.which("cp") or "cp")
+    for _ in range(2):
+        result = run_setup(tree, interpreter(tree, WORKING), level="dev", user=0)
+        assert (result.returncode, result.stderr) == (0, "")
+    asked = (tree / "apt.log").read_text(encoding="utf-8").splitlines()
+    assert [line.split()[0] for line in asked] == ["install", "update", "install"]
+    assert (tree / ".venv" / ".evhold-browser").read_text(encoding="utf-8").strip() == str(tree / "bin" / "chromium")
+
+
+@pytest.mark.process
+def test_a_named_browser_wins_and_must_start(tree: Path) -> None:
+    """EVHOLD_CHROMIUM is taken, also later and with a space in its path; one that is not there stops the set-up."""
+    python = interpreter(tree, WORKING)
+    program(tree / "bin" / "chromium", "exit 0")
+    named = program(tree / "a folder" / "chrome", "exit 0")
+    recorded = tree / ".venv" / ".evhold-browser"
+    assert run_setup(tree, python, level="dev").returncode == 0
+    assert run_setup(tree, python, level="dev", EVHOLD_CHROMIUM=str(named)).returncode == 0
+    assert recorded.read_text(encoding="utf-8").strip() == str(named)
+    missing = run_setup(tree, python, level="dev", EVHOLD_CHROMIUM="/nowhere/chrome")
+    assert missing.returncode == 1
+    assert "looked for: /nowhere/chrome" in missing.stderr
+
+
+@pytest.mark.process
+def test_tests_that_start_processes_are_one_group(request: pytest.FixtureRequest) -> None:
+    """With several workers the group's name is in the id of each such test, so that no two run at a time."""
+    expected = "@process" if "PYTEST_XDIST_WORKER" in os.environ else ""
+    assert request.node.nodeid.endswith(f"::{request.node.name}{expected}")
 
 
 def test_make_shows_its_commands_when_asked_for_nothing() -> None:

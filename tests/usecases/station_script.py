@@ -92,7 +92,7 @@ class Stations:
 
     cancel_reservation = reserve_now
 
-    def withdraw(self, station_id, message_id):
+    async def withdraw(self, station_id, message_id):
         for one in self.sent:
             if one.ask.message_id == message_id and one.queued and not one.answer.done():
                 self.sent.remove(one)

@@ -1,10 +1,12 @@
 """B05, B06: a station's capabilities are read, set and learned."""
 
+from dataclasses import replace
+
 import pytest
 from usecase_fakes import seconds
 
-from evhold.domain.errors import StationUnknown
-from evhold.domain.station import Capabilities
+from evhold.domain.errors import StationOffline, StationUnknown
+from evhold.domain.station import Capabilities, Registration
 from evhold.domain.variables import CAPABILITY_VARIABLES, Variable
 from evhold.usecases import b05_set_variables, b06_get_variables
 from evhold.usecases.ports import NoAnswer
@@ -76,3 +78,55 @@ async def test_the_same_answer_again_changes_nothing(storage, learn):
     assert await learn("CS1", iter([reservation_ctrlr("Available", "1")]), storage=storage) == first
     with pytest.raises(StationUnknown):
         await learn("GONE", [], storage=storage)
+
+
+async def switched(storage, device, clock, *, enabled=False):
+    """What the station said to ReservationCtrlr.Enabled."""
+    return await b05_set_variables.switch_reservations(
+        "cs1", enabled=enabled, who="key 1", storage=storage, variables=device, clock=clock
+    )
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_reservations_are_switched_at_the_station(storage, clock, enabled):
+    """Asked under its own id, audited, and learned where it was accepted."""
+    wanted = reservation_ctrlr("Enabled", "true" if enabled else "false")
+    device = Device([wanted])
+
+    assert await switched(storage, device, clock, enabled=enabled) == "Accepted"
+
+    assert device.asked == [("CS1", (wanted,))]
+    assert storage.now.stations.get("CS1").capabilities.enabled is enabled
+    assert storage.tables.audit == [("key 1", "set variable", "CS1", f"ReservationCtrlr.Enabled={wanted.value}")]
+
+
+@pytest.mark.parametrize("status", ["Rejected", "RebootRequired", "UnknownVariable", "NotSupportedAttributeType"])
+async def test_a_switch_that_was_not_accepted_is_told_as_the_station_said(storage, clock, status):
+    """What was known stays known, but for a variable that is not there."""
+    before = await b06_get_variables.learn("CS1", [reservation_ctrlr("Enabled", "true")], storage=storage)
+
+    assert await switched(storage, Device([reservation_ctrlr("Enabled", "false", status)]), clock) == status
+
+    known = storage.now.stations.get("CS1").capabilities.enabled
+    assert known is (None if status == "UnknownVariable" else before.capabilities.enabled)
+
+
+async def test_a_switch_may_fail_as_any_call(storage, clock):
+    """No answer, and an answer that names nothing."""
+    for told in (NoAnswer(reason="timeout"), []):
+        outcome = await switched(storage, Device(told), clock)
+        assert outcome == (told or NoAnswer(reason="unreadable-answer"))
+
+
+@pytest.mark.req("B03.FR.03")
+async def test_nothing_is_switched_at_a_rejected_station(storage, clock):
+    """It is not even asked; an unknown one raises."""
+    device = Device([])
+    storage.now.stations.put(replace(storage.now.stations.get("CS1"), boot_status=Registration.REJECTED))
+
+    with pytest.raises(StationOffline):
+        await switched(storage, device, clock)
+    assert device.asked == []
+    storage.now.stations.remove("CS1")
+    with pytest.raises(StationUnknown):
+        await switched(storage, device, clock)

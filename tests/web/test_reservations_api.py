@@ -276,6 +276,35 @@ async def test_a_cancel_at_an_offline_station_is_a_kept_wish(bench: Bench) -> No
     assert answer.json()["cancelRequestedAt"] is not None
 
 
+async def test_a_wish_that_was_not_sent_can_be_dropped(bench: Bench) -> None:
+    """DELETE cancel-request: 200 without cancelRequestedAt; again, 409; and who is offline can't be asked now."""
+    told = (await bench.reserve()).json()
+    address = f"/api/v1/reservations/{told['id']}"
+    bench.stations.online = False
+    await bench.client.delete(address, headers=bench.auth())
+    ask = await bench.client.post(f"{address}/ask", headers=bench.auth())
+    assert (ask.status_code, ask.json()["type"]) == (503, "/problems/station-offline")
+
+    kept = await bench.client.delete(f"{address}/cancel-request", headers=bench.auth())
+    assert (kept.status_code, kept.json()["status"], kept.json()["cancelRequestedAt"]) == (200, "Active", None)
+    again = await bench.client.delete(f"{address}/cancel-request", headers=bench.auth())
+    assert (again.status_code, again.json()["type"]) == (409, "/problems/no-cancel-request")
+
+
+async def test_a_cancel_that_was_sent_decides(bench: Bench) -> None:
+    """Its wish can't be dropped, but the station can be asked again now; with nothing to ask, 409."""
+    told = (await bench.reserve()).json()
+    address = f"/api/v1/reservations/{told['id']}"
+    idle = await bench.client.post(f"{address}/ask", headers=bench.auth())
+    assert (idle.status_code, idle.json()["type"]) == (409, "/problems/nothing-to-ask")
+    bench.stations.cancel = partial(Silent, reason="timeout")
+    await bench.client.delete(address, headers=bench.auth())
+    kept = await bench.client.delete(f"{address}/cancel-request", headers=bench.auth())
+    assert (kept.status_code, kept.json()["type"]) == (409, "/problems/cancel-in-progress")
+    again = await bench.client.post(f"{address}/ask", headers=bench.auth())
+    assert (again.status_code, again.json()["cancelRequestedAt"] is None) == (202, False)
+
+
 async def test_a_rejected_cancel_tells_the_state_that_it_proves(bench: Bench) -> None:
     """200 and Removed."""
     told = (await bench.reserve()).json()

@@ -1,7 +1,8 @@
 """A real API on a real socket and a real database; only the stations are played."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -12,17 +13,24 @@ import httpx
 
 from evhold.adapters.bus_local import LocalBus
 from evhold.adapters.clock import SystemClock, SystemIds
+from evhold.adapters.notify import Notifier
 from evhold.adapters.orders import TaskOrders
 from evhold.adapters.outbox import OutboxReader
 from evhold.adapters.sql.event_log import EventLog
 from evhold.adapters.sql.storage import SqlStorage, open_storage
+from evhold.adapters.webhooks.sender import HttpSender, resolve
 from evhold.domain.access import Role
 from evhold.domain.authorization import TokenStatus
 from evhold.domain.connector import Connector
 from evhold.domain.facts import Accepted, CancelAccepted, NeverLeft
+from evhold.domain.networks import networks_of
 from evhold.domain.station import Capabilities, Presence, Station
 from evhold.domain.values import Ask, ConnectorId, EvseId, Frame, IdToken, StationId
-from evhold.usecases import h01_reserve, h02_cancel, provision, queries
+from evhold.domain.variables import Variable
+from evhold.gateway.frame_log import FrameLog, LoggedFrame
+from evhold.ocpp.v201 import routes as v201
+from evhold.outward import webhook_calls
+from evhold.usecases import b05_set_variables, figures, h01_reserve, h02_cancel, provision, queries, timeline
 from evhold.usecases.operator_call import RawCall
 from evhold.usecases.ports import (
     CallAnswer,
@@ -35,6 +43,7 @@ from evhold.usecases.ports import (
     Rules,
 )
 from evhold.usecases.provision import KeyOrder, PutStation, TokenOrder
+from evhold.usecases.signing import Signer
 from evhold.web import calls as web
 from evhold.web.app import build_app
 from evhold.web.live import Streams
@@ -42,6 +51,7 @@ from evhold.web.server import ApiServer
 
 TOKEN = IdToken("AABBCCDD", "ISO14443")
 DRIVER = IdToken("D0D0D0D0", "ISO14443")
+LOOPBACK = networks_of(["127.0.0.0/8"])
 
 
 @dataclass
@@ -54,6 +64,7 @@ class PlayedStations:
     call_answer: CallAnswer = field(default_factory=lambda: CallResult(payload=b'{"status":"Accepted"}'))
     hold: asyncio.Event | None = None
     asked: list[str] = field(default_factory=list)
+    frames: FrameLog = field(default_factory=FrameLog)
 
     def presence(self, station_id: StationId) -> Presence:
         """As the test says."""
@@ -78,13 +89,35 @@ class PlayedStations:
             await self.hold.wait()
         return self.cancel(ask=ask), ()  # type: ignore[operator]
 
-    def withdraw(self, station_id: StationId, message_id: str) -> bool:
+    async def withdraw(self, station_id: StationId, message_id: str) -> bool:
         """Nothing ever waits here."""
         return False
 
     async def call(self, station_id: StationId, action: str, payload: bytes) -> CallAnswer:
         """The answer of the test."""
         return self.call_answer
+
+    async def messages(
+        self, station_id: str, *, limit: int, before: int | None, after: int | None = None
+    ) -> list[LoggedFrame]:
+        """The newest frames."""
+        return self.frames.newest(station_id, limit=limit, before=before, after=after)
+
+
+@dataclass(frozen=True)
+class PlayedVariables:
+    """Variables that are set as the station answers calls: a status, or no result."""
+
+    stations: PlayedStations
+
+    async def set(
+        self, station_id: StationId, wanted: Sequence[Variable]
+    ) -> list[Variable] | CallFailed | NoAnswer | NeverSent:
+        """The answer of the test."""
+        answer = self.stations.call_answer
+        if not isinstance(answer, CallResult):
+            return answer
+        return [replace(one, status=json.loads(answer.payload)["status"]) for one in wanted]
 
 
 @dataclass
@@ -201,6 +234,8 @@ def make_calls(
             ask_replacement=partial(h01_reserve.ask_replacement, **bound),
             wish=partial(h02_cancel.wish, **bound, ids=ids),
             ask_cancel=partial(h02_cancel.ask_cancel, **bound),
+            keep=partial(h02_cancel.keep, storage=storage, clock=clock),
+            hasten=partial(h02_cancel.hasten, **bound),
             get=partial(queries.reservation, storage=storage),
             page=partial(queries.reservations_page, storage=storage),
             history=partial(queries.history, storage=storage),
@@ -211,8 +246,16 @@ def make_calls(
             put=partial(provision.put_station, storage=storage, clock=clock, ids=ids),
             remove=partial(provision.remove_station, storage=storage, clock=clock),
             read_capabilities=partial(_capabilities, storage=storage, stations=stations),
-            messages=lambda station_id, *, limit, before: [],
+            switch=partial(
+                b05_set_variables.switch_reservations, storage=storage, variables=PlayedVariables(stations), clock=clock
+            ),
+            messages=stations.messages,
             call=partial(_call, stations=stations),
+            schemas=v201.schemas,
+        ),
+        site=web.SiteCalls(
+            figures=partial(figures.figures, storage=storage, clock=clock),
+            timeline=partial(timeline.timeline, **bound),
         ),
         tokens=web.TokenCalls(
             page=partial(queries.tokens_page, storage=storage),
@@ -222,10 +265,15 @@ def make_calls(
         ),
         keys=web.KeyCalls(
             authenticate=partial(provision.authenticate, storage=storage, clock=clock),
+            by_id=partial(provision.authenticate_by_id, storage=storage, clock=clock),
             create=partial(provision.create_key, storage=storage, clock=clock, ids=ids),
             all=partial(queries.keys, storage=storage),
             revoke=partial(provision.revoke_key, storage=storage, clock=clock),
         ),
+        webhooks=webhook_calls(
+            storage, send=HttpSender(clock=clock, opened=LOOPBACK), clock=clock, ids=ids, opened=LOOPBACK
+        ),
+        check_notify=Notifier(opened=LOOPBACK, resolve=resolve).check,
         follow=follow,
         orders=orders,
         clock=clock,
@@ -239,6 +287,7 @@ def make_calls(
             sweep_lag_s=lambda: 0.0,
         ),
         trouble=lambda: None,
+        signer=Signer("the secret of the tests"),
         version="0",
     )
 

@@ -23,6 +23,10 @@ class Log(Protocol):
         """The highest number whose event is gone."""
         ...
 
+    async def last(self) -> int:
+        """The highest number given."""
+        ...
+
 
 class LocalBus:
     """Followers get every event once, in order, from where they want to begin.
@@ -63,11 +67,12 @@ class Follower:
     def __init__(self, source: Log, *, after: int | None, position: int, queue: int) -> None:
         self._source = source
         self._most = queue
-        # A number that was never given is one of another database: there is a gap, of unknown length.
-        self._gap = after is not None and after > position
-        self._at = position if after is None or self._gap else after
+        self._gap = False
+        #: A number beyond what was told here: of a node that is ahead of this one, or of another database.
+        self._ahead = after is not None and after > position
+        self._at = position if after is None else after
         #: The waiting events are all that come after this number.
-        self._base = position
+        self._base = self._begun = position
         self._waiting: deque[Told] = deque()
         self._read: deque[Told] = deque()
         self._woken = asyncio.Event()
@@ -95,6 +100,8 @@ class Follower:
 
     async def __anext__(self) -> Told | None:
         while not self._closed:
+            if self._ahead:
+                await self._look_ahead()
             if self._gap:
                 self._gap = False
                 return None
@@ -116,6 +123,13 @@ class Follower:
                 self._at = told.seq
                 return told
         return None
+
+    async def _look_ahead(self) -> None:
+        """A number that was never given is one of another database: there is a gap, of unknown length."""
+        self._gap = self._at > await self._source.last()
+        if self._gap:
+            self._at = self._begun
+        self._ahead = False
 
     async def _read_back(self) -> None:
         """The next page of the log is in hand, or what is gone of it is skipped."""

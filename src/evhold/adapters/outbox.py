@@ -17,6 +17,10 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger("evhold.outbox
 class Log(Protocol):
     """The stored events."""
 
+    async def number(self) -> None:
+        """Every event that is committed by now has its number."""
+        ...
+
     async def after(self, seq: int, *, limit: int) -> list[Told]:
         """The next events behind this number, in order."""
         ...
@@ -25,7 +29,7 @@ class Log(Protocol):
 class OutboxReader:
     """One a node: every committed event is told once, in order, from ``position`` on.
 
-    Own commits are announced by ``wake``; those of other processes are found by a look once a second.
+    Commits are announced by ``wake``; those of processes that do not announce theirs are found by a look once a second.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class OutboxReader:
     async def drain(self) -> None:
         """All that is committed by now was told."""
         self._woken.clear()
+        await self._source.number()
         while events := await self._source.after(self.position, limit=PAGE):
             self.position = events[-1].seq
             self._tell(events)

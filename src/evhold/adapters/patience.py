@@ -186,13 +186,13 @@ class PatientRecorder:
         self._recorder = recorder
         self._storage = storage
 
-    def connector(self, connector: Connector, event: ConnectorChanged) -> Awaitable[None]:
+    def connector(self, connector: Connector, event: ConnectorChanged, *, epoch: int | None = None) -> Awaitable[None]:
         """As the recorder's."""
-        return self._storage.patiently(lambda: self._recorder.connector(connector, event))
+        return self._storage.patiently(lambda: self._recorder.connector(connector, event, epoch=epoch))
 
-    def transaction(self, transaction: Transaction) -> Awaitable[None]:
+    def transaction(self, transaction: Transaction, *, epoch: int | None = None) -> Awaitable[None]:
         """As the recorder's."""
-        return self._storage.patiently(lambda: self._recorder.transaction(transaction))
+        return self._storage.patiently(lambda: self._recorder.transaction(transaction, epoch=epoch))
 
     def station(self, station: Station, events: Iterable[Event]) -> Awaitable[None]:
         """As the recorder's."""

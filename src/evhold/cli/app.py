@@ -5,7 +5,7 @@ import sys
 import typer
 from typer._click.exceptions import ClickException, NoArgsIsHelpError
 
-from evhold.cli import provisioning, rest, servers
+from evhold.cli import provisioning, rest, servers, webhooks
 from evhold.cli.terminal import BAD_INPUT, make_app, say
 
 app = make_app("The reservation service for EV charging (OCPP 2.0.1 block H).")
@@ -39,6 +39,7 @@ app.command()(servers.migrate)
 app.add_typer(provisioning.station, name="station")
 app.add_typer(provisioning.token, name="token")
 app.add_typer(provisioning.key, name="key")
+app.add_typer(webhooks.webhook, name="webhook")
 app.command()(rest.reserve)
 app.command()(rest.cancel)
 app.command()(rest.watch)

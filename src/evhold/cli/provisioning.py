@@ -55,7 +55,7 @@ def _registered(config: Path | None, database: str | None, work: "Callable[[Regi
     except DomainError as error:
         stop(error, REFUSED)
     except StorageAway as error:
-        stop(f"{settings.database}: {error}", REFUSED)
+        stop(f"{settings.shown_database}: {error}", REFUSED)
 
 
 @station.command("add")

@@ -48,7 +48,7 @@ def serve(config: ConfigFile = None, **options: object) -> None:
 @_with_settings
 def demo(
     config: ConfigFile = None,
-    size: Annotated[int, typer.Option(min=1, max=1000, help="How many stations to simulate.")] = 6,
+    size: Annotated[int, typer.Option(min=1, max=1000, help="How many stations to simulate.")] = 12,
     **options: object,
 ) -> None:
     """The CSMS with simulated stations, in a fresh temporary database."""
@@ -69,7 +69,7 @@ def _serve(work: Callable[..., None], settings: "Settings") -> None:
     except OSError as error:
         stop(error, REFUSED)
     except StorageAway as error:
-        stop(f"{settings.database}: {error}", REFUSED)
+        stop(f"{settings.shown_database}: {error}", REFUSED)
 
 
 def _say_if_read(text: str) -> None:
@@ -87,8 +87,8 @@ def migrate(config: ConfigFile = None, database: Database = None) -> None:
     try:
         bootstrap.migrate(settings.database)
     except StorageAway as error:
-        stop(f"{settings.database}: {error}", REFUSED)
-    say(f"{settings.database} is up to date")
+        stop(f"{settings.shown_database}: {error}", REFUSED)
+    say(f"{settings.shown_database} is up to date")
 
 
 def simulate(

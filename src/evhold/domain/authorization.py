@@ -24,13 +24,14 @@ NO_AUTHORIZATION: Final = "NoAuthorization"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """One registered IdToken. ``group`` is its groupIdToken; a token is not its own group."""
+    """One registered IdToken. ``group`` is its groupIdToken; a token is not its own group. ``notify``: where its driver is told."""
 
     id_token: IdToken
     status: TokenStatus = TokenStatus.ACCEPTED
     group: IdToken | None = None
     cache_expiry: datetime | None = None
     personal_message: str | None = None
+    notify: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,6 +60,44 @@ class KeyUnknown(DomainError):
 
 
 @dataclass(eq=False)
+class WebhookUnknown(DomainError):
+    """No webhook has this id."""
+
+    webhook_id: int
+
+    def __str__(self) -> str:
+        return f"there is no webhook {self.webhook_id}"
+
+
+@dataclass(eq=False)
+class DeliveryUnknown(DomainError):
+    """The webhook has no delivery of this number that could be sent again."""
+
+    number: int
+
+    def __str__(self) -> str:
+        return f"there is no dead delivery {self.number} of this webhook"
+
+
+@dataclass(eq=False)
+class TooManyWebhooks(DomainError):
+    """There are as many as there may be."""
+
+    limit: int
+
+    def __str__(self) -> str:
+        return f"at most {self.limit} webhooks"
+
+
+@dataclass(eq=False)
+class NotifyNotInstalled(DomainError):
+    """Addresses were given to tell the driver at, and the extra that sends there is not there."""
+
+    def __str__(self) -> str:
+        return "driver messages need the extra notify: pip install 'evhold[notify]'"
+
+
+@dataclass(eq=False)
 class ReservationEnded(DomainError):
     """It ended; nothing was sent (row 21)."""
 

@@ -160,6 +160,11 @@ class Reservation:
     retry_at: datetime | None = None
     #: An unproven use keeps its claim on the EVSE (rows 29, 33, 36).
     keeps_claim: bool = False
+    #: The expiry that ``reservation.expiring`` was told for, or that was too near for it from the beginning.
+    reminded_of: datetime | None = None
+    #: Where its driver is told, as URLs of apprise; and what a link to the driver's page begins with, where one was asked for.
+    notify: tuple[str, ...] = ()
+    link_base: str | None = None
 
     @property
     def phase(self) -> Phase:

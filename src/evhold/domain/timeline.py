@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import zip_longest
 
 from evhold.domain.reservation import LIVE, Reservation, State
 from evhold.domain.transaction import Transaction
@@ -63,7 +64,7 @@ def holds(reservation: Reservation, changes: Sequence[Change], *, clock_offset: 
     steps = [one for number, one in enumerate(changes) if number == 0 or one.state is not changes[number - 1].state]
     until = reservation.expiry - clock_offset
     bars = []
-    for step, following in zip(steps, [*steps[1:], None], strict=True):
+    for step, following in zip_longest(steps, steps[1:]):
         if step.state not in LIVE or (step.state is State.PENDING and following is not None):
             continue
         bar = Bar(

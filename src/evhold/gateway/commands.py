@@ -12,11 +12,20 @@ from evhold.usecases.ports import CallAnswer, Clock, NeverSent
 
 
 class LocalCalls:
-    """`RawCalls` for the stations of this node."""
+    """`RawCalls` for the stations of this node.
 
-    def __init__(self, registry: Registry[Session], *, clock: Clock) -> None:
+    Args:
+        registry: Their sessions.
+        clock: Ours.
+        is_alive: Whether they are this node's: one whose lease has ended asks nobody, for its stations may be another's.
+    """
+
+    def __init__(
+        self, registry: Registry[Session], *, clock: Clock, is_alive: Callable[[], bool] = lambda: True
+    ) -> None:
         self._registry = registry
         self._clock = clock
+        self._is_alive = is_alive
 
     async def call(
         self,
@@ -31,7 +40,7 @@ class LocalCalls:
     ) -> CallAnswer:
         """Return how the CALL ended; see `RawCalls.call`."""
         session = self._registry.find(station_id)
-        if session is None or not session.is_ready:
+        if session is None or not session.is_ready or not self._is_alive():
             return NeverSent(reason="station-offline")
         if session.context.registration == Registration.REJECTED:
             # B03.FR.03: to a Rejected station nothing is sent.
@@ -39,7 +48,7 @@ class LocalCalls:
         call = OutgoingCall(message_id, action, payload, urgent, self._monotonic(not_after))
         return await session.call(call, on_sent=on_sent)
 
-    def withdraw(self, station_id: StationId, message_id: str) -> bool:
+    async def withdraw(self, station_id: StationId, message_id: str) -> bool:
         """Take back a CALL that waits for its turn; see `RawCalls.withdraw`."""
         session = self._registry.find(station_id)
         return session is not None and session.withdraw(message_id)
@@ -47,7 +56,7 @@ class LocalCalls:
     def presence(self, station_id: StationId) -> Presence:
         """Return whether the station is connected and its context loaded, and whether it is registered."""
         session = self._registry.find(station_id)
-        if session is None or not session.is_ready:
+        if session is None or not session.is_ready or not self._is_alive():
             return Presence(online=False, registered=False)
         registered = session.context.registration == Registration.ACCEPTED
         return Presence(online=True, registered=registered, since=session.connected_at)

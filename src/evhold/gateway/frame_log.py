@@ -51,20 +51,25 @@ class FrameLog:
         while self._size > self._limit:
             self._size -= len(self._entries.popleft()[-1]) + _ENTRY_OVERHEAD
 
-    def newest(self, station_id: str, *, limit: int, before: int | None = None) -> list[LoggedFrame]:
+    def newest(
+        self, station_id: str, *, limit: int, before: int | None = None, after: int | None = None
+    ) -> list[LoggedFrame]:
         """Return up to ``limit`` frames of a station, newest first.
 
         Args:
             station_id: Compared as written.
             limit: At least 1.
             before: Only frames with a smaller ``number``: the last one of the page before.
+            after: Only frames with a greater ``number``; older ones are not even looked at.
         """
         return [
             LoggedFrame(number, station_id, direction, at, mask(frame))
-            for number, _, direction, at, frame in islice(self._of(station_id, before=before), limit)
+            for number, _, direction, at, frame in islice(self._of(station_id, before=before, after=after), limit)
         ]
 
-    def _of(self, station_id: str, *, before: int | None) -> Iterator[_Entry]:
+    def _of(self, station_id: str, *, before: int | None, after: int | None) -> Iterator[_Entry]:
         for entry in reversed(self._entries):
+            if after is not None and entry[0] <= after:
+                return
             if entry[1] == station_id and (before is None or entry[0] < before):
                 yield entry

@@ -5,6 +5,7 @@ import logging
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from multidict import CIMultiDict
 from picows import (
@@ -17,6 +18,7 @@ from picows import (
 from evhold.gateway.admission import Admission, Gatekeeper, Refusal
 from evhold.gateway.deflate import negotiate
 from evhold.gateway.node import Node, log
+from evhold.gateway.pace import Pace
 from evhold.gateway.peer import PeerListener
 from evhold.gateway.registry import Registry
 from evhold.gateway.session import Session
@@ -26,6 +28,11 @@ from evhold.ocpp.router import Context, Version
 _BUSY = Refusal(503, "too-many-stations", (("Retry-After", "60"),))
 _AWAY = Refusal(503, "storage-away", (("Retry-After", "10"),))
 _STOPPING = Refusal(503, "stopping", (("Retry-After", "10"),))
+
+#: Stations that are refused in a storm come again within so many seconds.
+RETRY_SPREAD_S: Final = 10
+#: A small node is drained in no time, a big one in the time it is given.
+DRAIN_PAUSE_S: Final = 0.01
 
 # What picows has to say about a peer is said here again, with the station's id.
 _picows_logger = logging.getLogger("picows.station-sockets")
@@ -37,11 +44,13 @@ class ServerSettings:
     """Bounds of the listener.
 
     Args:
+        accepts_per_second: Handshakes beyond this rate are refused, those of one second at a time being let through.
         tick_s: Seconds between two looks for silent peers.
         stop_timeout_s: How long a graceful stop waits for peers, and then for the work in hand.
     """
 
     max_stations: int = 20_000
+    accepts_per_second: float = 500.0
     tick_s: float = 30.0
     handshake_timeout_s: float = 10.0
     stop_timeout_s: float = 5.0
@@ -57,6 +66,7 @@ class StationServer:
         gatekeeper: Who may connect.
         versions: By subprotocol.
         is_away: Whether nothing can be stored now: handshakes are refused, and stations queue (E04).
+        jitter: A number in [0, 1), so that stations that are sent away do not all come back at once.
     """
 
     def __init__(
@@ -68,6 +78,7 @@ class StationServer:
         versions: Mapping[str, Version],
         settings: ServerSettings | None = None,
         is_away: Callable[[], bool] = lambda: False,
+        jitter: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._node = node
         self._registry = registry
@@ -75,6 +86,9 @@ class StationServer:
         self._versions = versions
         self._is_away = is_away
         self._settings = settings or ServerSettings()
+        self._jitter = jitter
+        self._pace = Pace(self._settings.accepts_per_second, now=node.clock.monotonic)
+        self._draining = False
         self._sockets: set[StationSocket] = set()
         self._server: asyncio.Server | None = None
         self._ticker: asyncio.TimerHandle | None = None
@@ -113,6 +127,15 @@ class StationServer:
         for session in self._registry:
             session.send_away()
 
+    async def drain(self, seconds: float) -> None:
+        """No station is let in any more, and those that are here were sent away, one after the other, in that time at most."""
+        self._draining = True
+        sessions = sorted(self._registry, key=lambda _: self._jitter())
+        pause = min(seconds, len(sessions) * DRAIN_PAUSE_S) / max(len(sessions), 1)
+        for session in sessions:
+            session.finish()
+            await asyncio.sleep(2 * pause * self._jitter())
+
     async def stop(self) -> None:
         """No station is connected, and the work in hand is finished; both within their time limits."""
         if self._server is None or self._emptied is not None:
@@ -149,7 +172,7 @@ class StationServer:
         return WSUpgradeResponseWithListener(response, None)
 
     def _decide(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener | Refusal:
-        if self._emptied is not None:
+        if self._emptied is not None or self._draining:
             return _STOPPING
         if self._is_away():
             return _AWAY
@@ -158,6 +181,8 @@ class StationServer:
             return decision
         if len(self._registry) >= self._settings.max_stations and self._registry.find(decision.station_id) is None:
             return _BUSY
+        if not self._pace.takes():
+            return Refusal(503, "too-many-at-once", (("Retry-After", str(1 + int(RETRY_SPREAD_S * self._jitter()))),))
         _tidy_connection(request.headers)
         return self._accept(decision, request.headers)
 

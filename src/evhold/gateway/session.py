@@ -33,7 +33,7 @@ from evhold.ocpp.rpc.connection import (
 )
 from evhold.ocpp.rpc.errors import ConnectionEnded, InternalError, QueueFull, RpcError
 from evhold.ocpp.rpc.frames import Error, Result
-from evhold.usecases.ports import CallAnswer, CallFailed, CallResult, StorageAway
+from evhold.usecases.ports import CallAnswer, CallFailed, CallResult, Overtaken, StorageAway
 
 
 class Session:
@@ -127,6 +127,10 @@ class Session:
     def send_away(self) -> None:
         """The socket is closed at once, CALLs in hand unanswered: what the station repeats, it will repeat."""
         self._leave(INTERNAL_ERROR, reason="the database is away: try again later")
+
+    def move_on(self) -> None:
+        """The socket is closed at once: the station may be another node's by now, and should connect again."""
+        self._leave(GOING_AWAY, reason="connect again")
 
     def expel(self) -> None:
         """The socket is closed at once: the station is provisioned no more."""
@@ -291,6 +295,11 @@ class Session:
         self._connection.answer(event.message_id, payload)
 
     def _refuse(self, event: CallReceived, error: RpcError) -> None:
+        if isinstance(error.__cause__, Overtaken):
+            # What a newer connection has told since is not undone, and this one is told nothing any more.
+            log.warning("call.overtaken", station=self.context.station_id, action=event.action)
+            self.replace()
+            return
         if isinstance(error.__cause__, StorageAway):
             # Any answer, a CALLERROR too, would tell the station that its TransactionEvent has arrived (E13).
             log.error("call.not-stored", station=self.context.station_id, action=event.action)

@@ -36,7 +36,7 @@ class RawCalls(Protocol):
         """
         ...
 
-    def withdraw(self, station_id: StationId, message_id: str) -> bool:
+    async def withdraw(self, station_id: StationId, message_id: str) -> bool:
         """Take back a CALL that waits for its turn: True, and it ends as NeverSent; False when it left or is unknown."""
         ...
 

@@ -53,7 +53,9 @@ class _Opened:
     bound: set[TransactionId]
 
 
-async def open_connection(connected: Connected, *, version: str, storage: Storage, clock: Clock) -> None:
+async def open_connection(
+    connected: Connected, *, version: str, storage: Storage, clock: Clock, numbered: bool = False
+) -> None:
     """The connection has its number, and remembers what is stored of its station; an unknown station is registered.
 
     A station whose last boot was Accepted is told to be online.
@@ -63,6 +65,7 @@ async def open_connection(connected: Connected, *, version: str, storage: Storag
         version: OCPP's, such as ``2.0.1``.
         storage: One transaction.
         clock: Ours.
+        numbered: It has its number already, among many nodes.
 
     Requirements: B01, B02, B03
     """
@@ -79,7 +82,7 @@ async def open_connection(connected: Connected, *, version: str, storage: Storag
             tx.outbox.add(StationPresence(at=at, station_id=station.id, online=True))
         running = tx.transactions.open_at(station.id)
         return _Opened(
-            epoch=tx.stations.open_epoch(station.id),
+            epoch=connected.epoch if numbered else tx.stations.open_epoch(station.id),
             station=station,
             connectors=tx.connectors.of(station.id),
             running=running,
@@ -162,7 +165,7 @@ def heartbeat(connected: Connected, *, clock: Clock) -> datetime:
 
 
 async def close_connection(
-    connected: Connected, *, last_heard: datetime, replaced: bool, storage: Storage, clock: Clock
+    connected: Connected, *, last_heard: datetime, replaced: bool, storage: Storage, clock: Clock, owned: bool = False
 ) -> None:
     """When the station was last heard is stored, and that it is offline is told.
 
@@ -172,15 +175,17 @@ async def close_connection(
         replaced: A newer connection took its place: the station is not offline.
         storage: One transaction.
         clock: Ours.
+        owned: Among many nodes: its number is in the table of owners, unless another one took its place.
     """
 
     def work(tx: Tx) -> None:
+        counted = tx.nodes.disown(connected.station_id, epoch=connected.epoch) if owned else not replaced
         station = tx.stations.find(connected.station_id)
         if station is None:
             return
         tx.stations.seen({station.id: last_heard})
         # A newer connection, at another node perhaps, has a greater number.
-        is_last = not replaced and station.epoch == connected.epoch
+        is_last = counted and station.epoch == connected.epoch
         if is_last and connected.registration == Registration.ACCEPTED:
             tx.outbox.add(StationPresence(at=clock.now(), station_id=station.id, online=False))
 

@@ -41,13 +41,18 @@ UNCHANGED: Final = _Unchanged.UNCHANGED
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReserveOrder:
-    """A wish for a reservation. ``force`` overrides what the station's variables and the token's status say."""
+    """A wish for a reservation. ``force`` overrides what the station's variables and the token's status say.
+
+    ``notify``: where its driver is told; ``link_base``: what a link to the driver's page begins with.
+    """
 
     station_id: str
     terms: Terms
     by: By
     force: bool = False
     request: IdempotentRequest | None = None
+    notify: tuple[str, ...] = ()
+    link_base: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +134,8 @@ async def place(
             updated_at=now,
             ask=ask,
             reserves_sent=1,
+            notify=order.notify,
+            link_base=order.link_base,
         )
         tx.reservations.insert(created(reservation, Heard(at=now, by=order.by)))
         if order.request is not None:

@@ -146,7 +146,7 @@ async def hasten(order: CancelOrder, *, storage: Storage, stations: StationComma
 async def _withdraw(pending: Reservation, *, storage: Storage, stations: StationCommands, clock: Clock) -> Reservation:
     """Row 19: while the ReserveNow still waits for its turn, it is taken back, and nothing reached the station."""
     ask = pending.ask
-    if ask is None or not stations.withdraw(pending.station_id, ask.message_id):
+    if ask is None or not await stations.withdraw(pending.station_id, ask.message_id):
         return pending
     heard = Heard(at=clock.now(), by=By.CSMS)
     fact = NeverLeft(ask=ask, reason="withdrawn")

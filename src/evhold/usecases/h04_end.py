@@ -1,9 +1,12 @@
 """H04, and H01.FR.16/17: a reservation ends unused, by the station's report, or by our own sweep when no report comes."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, Literal
 
+from evhold.domain.events import EXPIRING, ReservationChanged
 from evhold.domain.facts import ReportedExpired, ReportedRemoved, SweepDue
+from evhold.domain.transitions import Step
 from evhold.domain.values import By, Heard, StationId
 from evhold.usecases.ports import Clock, Orders, Rules, Storage, Timer
 from evhold.usecases.settle import settle
@@ -54,8 +57,32 @@ async def sweep(*, storage: Storage, clock: Clock, rules: Rules) -> datetime | N
     return await storage.read(lambda tx: tx.reservations.next_sweep(grace=rules.expiry_grace))
 
 
+async def remind(*, storage: Storage, clock: Clock, rules: Rules) -> datetime | None:
+    """Every reservation whose expiry has come near was told of (``reservation.expiring``); when the next will be.
+
+    Once for each expiry that it ever has. Who reserves for less than that time, or has asked to cancel, is not reminded.
+    """
+    before = rules.expiring_before
+    if not before:
+        return None
+
+    def batch(tx: Tx) -> int:
+        now = clock.now()
+        near = tx.reservations.to_remind(at=now, before=before, limit=BATCH)
+        for known in near:
+            reminded = replace(known, reminded_of=known.terms.expiry)
+            told = ReservationChanged(name=EXPIRING, at=now, cause=None, reservation=reminded)
+            is_news = known.terms.expiry - before > known.created_at and known.cancel_requested_at is None
+            tx.reservations.save(Step(reservation=reminded, events=(told,) if is_news else ()))
+        return len(near)
+
+    while await storage.transact(batch) == BATCH:
+        pass
+    return await storage.read(lambda tx: tx.reservations.next_remind(before=before))
+
+
 class Sweeper:
-    """Sweeps when the next expiry comes, and at least once a minute; our own clock may step."""
+    """Sweeps and reminds when the next expiry comes, and at least once a minute; our own clock may step."""
 
     def __init__(self, *, storage: Storage, clock: Clock, orders: Orders, rules: Rules) -> None:
         self._storage = storage
@@ -83,7 +110,9 @@ class Sweeper:
 
     def expect(self, expiry: datetime) -> None:
         """A reservation lives until then: the next sweep comes no later."""
-        at = expiry + self._rules.expiry_grace
+        before = self._rules.expiring_before
+        is_ahead = bool(before) and expiry - before > self._clock.now()
+        at = expiry - before if is_ahead else expiry + self._rules.expiry_grace
         if self._running:
             self._meanwhile = min(at, self._meanwhile or at)
         elif not self._stopped and (self._at is None or at < self._at):
@@ -110,7 +139,9 @@ class Sweeper:
     async def _run(self) -> None:
         at: datetime | None = None
         try:
-            at = await sweep(storage=self._storage, clock=self._clock, rules=self._rules)
+            swept = await sweep(storage=self._storage, clock=self._clock, rules=self._rules)
+            reminded = await remind(storage=self._storage, clock=self._clock, rules=self._rules)
+            at = min((one for one in (swept, reminded) if one is not None), default=None)
         finally:
             self._running = False
             meanwhile, self._meanwhile = self._meanwhile, None

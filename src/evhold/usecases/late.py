@@ -3,15 +3,23 @@
 from collections.abc import Callable
 
 from evhold.domain.facts import Fact, Silent
-from evhold.domain.values import Ask, By, Frame, Heard, StationId
+from evhold.domain.values import Ask, By, Frame, Heard, MessageId, StationId
 from evhold.usecases.asking import with_reserved
 from evhold.usecases.ports import Clock, Storage
 from evhold.usecases.settle import settle
 from evhold.usecases.stores import Tx
 
 
-async def recover(*, storage: Storage, clock: Clock) -> int:
-    """After a start: no ask of an earlier life is open any more; each ended in silence (rows 7, 17, 52).
+def _is_every(message_id: MessageId) -> bool:
+    """Of one node, whoever asked before its start is gone."""
+    return True
+
+
+async def recover(*, storage: Storage, clock: Clock, is_lost: Callable[[MessageId], bool] = _is_every) -> int:
+    """No ask of a life that has ended is open any more; each ended in silence (rows 7, 17, 52).
+
+    Args:
+        is_lost: Whether nobody waits any more for the answer to this message id.
 
     Returns:
         How many there were.
@@ -19,7 +27,8 @@ async def recover(*, storage: Storage, clock: Clock) -> int:
 
     def work(tx: Tx) -> int:
         heard = Heard(at=clock.now(), by=By.CSMS)
-        lost = [(known.id, known.ask) for known in tx.reservations.with_open_ask() if known.ask is not None]
+        waiting = [(known.id, known.ask) for known in tx.reservations.with_open_ask() if known.ask is not None]
+        lost = [(reservation_id, ask) for reservation_id, ask in waiting if is_lost(ask.message_id)]
         for reservation_id, ask in lost:
             settle(tx, reservation_id, Silent(ask=ask, reason="restart"), heard)
         return len(lost)

@@ -38,6 +38,7 @@ class Rules:
 
     call_timeout: timedelta = timedelta(seconds=30)
     expiry_grace: timedelta = timedelta(seconds=30)
+    expiring_before: timedelta = timedelta(minutes=5)
     restore_delay: timedelta = timedelta(seconds=60)
     accept_unknown_tokens: bool = False
     heartbeat_interval: timedelta = timedelta(seconds=300)
@@ -89,10 +90,15 @@ class Storage(Protocol):
 
 
 class Recorder(Protocol):
-    """The firehose: rows of many stations in one commit. Each awaitable ends when its row is durable; a failed one raises."""
+    """The firehose: rows of many stations in one commit. Each awaitable ends when its row is durable; a failed one raises.
 
-    def connector(self, connector: Connector, event: ConnectorChanged) -> Awaitable[None]: ...
-    def transaction(self, transaction: Transaction) -> Awaitable[None]: ...
+    ``epoch``: stored only if this connection of the station counts, among many nodes; else Overtaken is raised.
+    """
+
+    def connector(
+        self, connector: Connector, event: ConnectorChanged, *, epoch: int | None = None
+    ) -> Awaitable[None]: ...
+    def transaction(self, transaction: Transaction, *, epoch: int | None = None) -> Awaitable[None]: ...
     def station(self, station: Station, events: Iterable[Event]) -> Awaitable[None]:
         """Boot, capability and report results: the station's row whole (without credentials and epoch)."""
         ...
@@ -100,6 +106,10 @@ class Recorder(Protocol):
 
 class StorageAway(Exception):
     """The database can't be written now; nothing of the transaction is stored."""
+
+
+class Overtaken(Exception):
+    """Another connection of the station counts now, at another node perhaps: nothing is stored, and nothing may be sent."""
 
 
 # --- stations
@@ -154,7 +164,7 @@ class StationCommands(Protocol):
         """CancelReservation, before all that waits."""
         ...
 
-    def withdraw(self, station_id: StationId, message_id: MessageId) -> bool:
+    async def withdraw(self, station_id: StationId, message_id: MessageId) -> bool:
         """True: the call was still queued, and will never be sent; its caller gets NeverLeft("withdrawn")."""
         ...
 

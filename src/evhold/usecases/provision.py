@@ -1,6 +1,7 @@
 """Stations, tokens and keys are provisioned. Each change is told to the caches (RegistryChanged) once it is committed."""
 
 import hmac
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -162,6 +163,7 @@ class TokenOrder:
     group: IdToken | Keep | None = KEEP
     cache_expiry: datetime | Keep | None = KEEP
     personal_message: str | Keep | None = KEEP
+    notify: tuple[str, ...] | Keep = KEEP
 
 
 async def put_token(order: TokenOrder, *, storage: Storage, clock: Clock) -> tuple[Token, bool]:
@@ -180,6 +182,7 @@ async def put_token(order: TokenOrder, *, storage: Storage, clock: Clock) -> tup
             group=_kept(order.group, known.group),
             cache_expiry=_kept(order.cache_expiry, known.cache_expiry),
             personal_message=_kept(order.personal_message, known.personal_message),
+            notify=_kept(order.notify, known.notify),
         )
         is_new = tx.tokens.put(token)
         _changed(tx, at=clock.now(), kind="token", key=token.id_token.key)
@@ -248,26 +251,29 @@ async def create_key(
     Raises:
         InvalidOrder: ``name``, ``idTokens`` or ``expiresAt`` can't be.
     """
-    at = clock.now()
+    made = _new_key(order, secret=secret if secret is not None else KEY_PREFIX + ids.secret(), at=clock.now())
+    return KeyMade(await storage.transact(lambda tx: _insert_key(tx, made.key, who=who)), made.secret)
+
+
+def _new_key(order: KeyOrder, *, secret: str, at: datetime) -> KeyMade:
     _check_key(order, at=at)
-    text = secret if secret is not None else KEY_PREFIX + ids.secret()
-    new = ApiKey(
+    key = ApiKey(
         id=0,
         name=order.name,
         role=order.role,
-        key_hash=hash_key(text),
+        key_hash=hash_key(secret),
         id_tokens=order.id_tokens,
         created_at=at,
         expires_at=order.expires_at,
     )
+    return KeyMade(key, secret)
 
-    def work(tx: Tx) -> ApiKey:
-        key = tx.keys.insert(new)
-        tx.audit.add(at=at, who=who, what="create key", station_id=None, detail=f"{key.id} {key.role}")
-        _changed(tx, at=at, kind="key", key=str(key.id))
-        return key
 
-    return KeyMade(await storage.transact(work), text)
+def _insert_key(tx: Tx, new: ApiKey, *, who: str) -> ApiKey:
+    key = tx.keys.insert(new)
+    tx.audit.add(at=key.created_at, who=who, what="create key", station_id=None, detail=f"{key.id} {key.role}")
+    _changed(tx, at=key.created_at, kind="key", key=str(key.id))
+    return key
 
 
 async def ensure_admin(given: str | None, *, storage: Storage, clock: Clock, ids: Ids) -> KeyMade | None:
@@ -280,12 +286,20 @@ async def ensure_admin(given: str | None, *, storage: Storage, clock: Clock, ids
         ids: Make the secret.
     """
     at = clock.now()
-    valid = [one for one in await storage.read(lambda tx: tx.keys.all()) if one.is_valid(at) and one.role is Role.ADMIN]
     wanted = None if given is None else hash_key(given)
-    if any(wanted is None or one.key_hash == wanted for one in valid):
+
+    def is_there(tx: Tx) -> bool:
+        valid = [one for one in tx.keys.all() if one.is_valid(at) and one.role is Role.ADMIN]
+        return any(wanted is None or one.key_hash == wanted for one in valid)
+
+    # A start needs no transaction that writes, where nothing is missing.
+    if await storage.read(is_there):
         return None
     order = KeyOrder(name="admin", role=Role.ADMIN)
-    return await create_key(order, who="start", storage=storage, clock=clock, ids=ids, secret=given)
+    made = _new_key(order, secret=given if given is not None else KEY_PREFIX + ids.secret(), at=at)
+    # Of nodes that start together one makes it: the others are run again, and find it.
+    key = await storage.transact(lambda tx: None if is_there(tx) else _insert_key(tx, made.key, who="start"))
+    return None if key is None else KeyMade(key, made.secret)
 
 
 async def revoke_key(key_id: int, *, who: str, storage: Storage, clock: Clock) -> ApiKey:
@@ -313,10 +327,18 @@ async def revoke_key(key_id: int, *, who: str, storage: Storage, clock: Clock) -
 
 async def authenticate(secret: str, *, storage: Storage, clock: Clock) -> ApiKey | None:
     """The valid key of this secret, its use noted to the minute; None: there is none."""
-    at = clock.now()
     digest = hash_key(secret)
+    return await _used(lambda one: hmac.compare_digest(one.key_hash, digest), storage=storage, at=clock.now())
+
+
+async def authenticate_by_id(key_id: int, *, storage: Storage, clock: Clock) -> ApiKey | None:
+    """The valid key of this id, its use noted to the minute; None: there is none."""
+    return await _used(lambda one: one.id == key_id, storage=storage, at=clock.now())
+
+
+async def _used(fits: Callable[[ApiKey], bool], *, storage: Storage, at: datetime) -> ApiKey | None:
     keys = await storage.read(lambda tx: tx.keys.all())
-    key = next((one for one in keys if one.is_valid(at) and hmac.compare_digest(one.key_hash, digest)), None)
+    key = next((one for one in keys if one.is_valid(at) and fits(one)), None)
     if key is None or (key.last_used_at is not None and at - key.last_used_at < USE_NOTED_EVERY):
         return key
     used = replace(key, last_used_at=at)

@@ -1,6 +1,6 @@
 """What use cases need of one transaction: the stores, cut by subject, and ``Tx`` that holds them. Protocols only."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -14,6 +14,8 @@ from evhold.domain.station import Credentials, Station
 from evhold.domain.transaction import Transaction
 from evhold.domain.transitions import Step
 from evhold.domain.values import Ask, EvseId, IdToken, ReservationId, StationId, TransactionId
+from evhold.domain.webhooks import Delivery, DeliveryState, Webhook
+from evhold.usecases.periods import Figures, Timeline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,14 @@ class Reservations(Protocol):
 
     def next_sweep(self, *, grace: timedelta) -> datetime | None:
         """When ``to_sweep`` will next find something, by our clock."""
+        ...
+
+    def to_remind(self, *, at: datetime, before: timedelta, limit: int) -> list[Reservation]:
+        """Active ones whose expiry is so near by their station's clock, and not yet told of (``reminded_of``)."""
+        ...
+
+    def next_remind(self, *, before: timedelta) -> datetime | None:
+        """When ``to_remind`` will next find something, by our clock."""
         ...
 
     def page(self, wanted: ReservationFilter) -> tuple[list[Reservation], int | None]:
@@ -166,6 +176,15 @@ class Keys(Protocol):
         ...
 
 
+class Secrets(Protocol):
+    """Secrets that the CSMS made for itself, by name."""
+
+    def find(self, name: str) -> str | None: ...
+    def settle(self, name: str, value: str) -> str:
+        """The stored one; ``value``, stored now, where there was none."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IdempotentRequest:
     """A POST under an Idempotency-Key: who, which key, the body's hash."""
@@ -218,6 +237,126 @@ class Audit(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owned:
+    """A station with a socket: at which node, by which of its connections. ``clock_offset`` is its clock minus ours."""
+
+    station_id: StationId
+    node: str
+    epoch: int
+    registered: bool
+    clock_offset: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roll:
+    """The nodes by the database's clock: with a lease, and with one that has ended. ``buried``: of these, for good."""
+
+    living: frozenset[str]
+    lapsed: frozenset[str]
+    buried: frozenset[str]
+
+
+class Nodes(Protocol):
+    """The nodes of a cluster and the stations that they own. Leases go by the database's clock."""
+
+    def enter(self, node: str, *, lease: timedelta) -> None:
+        """A new node, with a lease."""
+        ...
+
+    def renew(self, node: str, *, lease: timedelta) -> bool:
+        """False: it is buried, or unknown; its name is never valid again."""
+        ...
+
+    def leave(self, node: str) -> None:
+        """It is buried by its own will."""
+        ...
+
+    def forget(self, node: str) -> None:
+        """All that was its own is settled."""
+        ...
+
+    def roll(self) -> Roll: ...
+    def bury(self, node: str) -> bool:
+        """It can't renew any more. False: it just did, or somebody else buried it."""
+        ...
+
+    def own(self, station_id: StationId, *, node: str, epoch: int) -> None:
+        """This connection of the station is the one that counts. Raises Overtaken if the node is not among the living."""
+        ...
+
+    def disown(self, station_id: StationId, *, epoch: int) -> bool:
+        """It counts no more; False: it did not."""
+        ...
+
+    def holds(self, connections: dict[StationId, int]) -> set[StationId]:
+        """Those whose connection counts, and will until this transaction ends."""
+        ...
+
+    def orphans(self, *, limit: int) -> list[Owned]:
+        """Stations of nodes that are buried or gone; they are nobody's now."""
+        ...
+
+    def owned(self, *, among: Collection[StationId] | None = None) -> list[Owned]:
+        """Every station with a socket, or those among these."""
+        ...
+
+
+class Webhooks(Protocol):
+    """Webhooks, and the messages that are to be delivered to them."""
+
+    def insert(self, webhook: Webhook) -> Webhook:
+        """Stored with a fresh id, told from the next event on."""
+        ...
+
+    def all(self) -> list[Webhook]: ...
+    def get(self, webhook_id: int) -> Webhook:
+        """Raises WebhookUnknown."""
+        ...
+
+    def save(self, webhook: Webhook) -> None:
+        """Raises WebhookUnknown."""
+        ...
+
+    def remove(self, webhook_id: int) -> None:
+        """With its deliveries. Raises WebhookUnknown."""
+        ...
+
+    def position(self) -> int | None:
+        """The last event whose deliveries were put down; for change."""
+        ...
+
+    def last_event(self) -> int: ...
+    def move(self, *, to: int) -> None: ...
+    def queue(self, fresh: Sequence[Delivery]) -> None:
+        """Put down in this order, each behind those of its subject that are not through."""
+        ...
+
+    def take(
+        self, webhook_id: int, *, at: datetime, until: datetime, limit: int
+    ) -> tuple[list[Delivery], datetime | None]:
+        """Those that are due, claimed until then; and when the next one will be, as far as that is known."""
+        ...
+
+    def end(self, delivery: Delivery) -> bool:
+        """What became of a claimed one; False: somebody else took it over."""
+        ...
+
+    def bury(self, webhook_id: int, *, at: datetime, why: str) -> int:
+        """Everything that waits for this target is dead."""
+        ...
+
+    def revive(self, webhook_id: int, number: int, *, at: datetime) -> Delivery:
+        """Raises DeliveryUnknown."""
+        ...
+
+    def page(
+        self, webhook_id: int, *, state: DeliveryState | None, limit: int, before: int | None
+    ) -> list[Delivery]: ...
+    def counts(self) -> dict[tuple[int, DeliveryState], int]: ...
+    def prune(self, *, before: datetime) -> int: ...
+
+
 class Tx(Protocol):
     """One transaction's stores."""
 
@@ -234,8 +373,18 @@ class Tx(Protocol):
     @property
     def keys(self) -> Keys: ...
     @property
+    def secrets(self) -> Secrets: ...
+    @property
     def idempotency(self) -> Idempotency: ...
     @property
     def outbox(self) -> Outbox: ...
     @property
     def audit(self) -> Audit: ...
+    @property
+    def nodes(self) -> Nodes: ...
+    @property
+    def figures(self) -> Figures: ...
+    @property
+    def timeline(self) -> Timeline: ...
+    @property
+    def webhooks(self) -> Webhooks: ...

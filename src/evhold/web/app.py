@@ -15,8 +15,8 @@ from litestar.types import ASGIApp
 
 from evhold.domain.errors import DomainError
 from evhold.usecases.ports import StorageAway
-from evhold.web import health
-from evhold.web.auth import BASE, Gate
+from evhold.web import health, pages
+from evhold.web.auth import BY_LINK, Gate
 from evhold.web.calls import Calls
 from evhold.web.live import Streams
 from evhold.web.operations import Operation
@@ -38,8 +38,9 @@ _OUTSIDE: Final = (
     health.openapi_json,
     health.docs,
     health.problem,
-    health.page,
-    health.static,
+    pages.page,
+    pages.driver_page,
+    pages.static,
 )
 log = structlog.get_logger("evhold.web")
 
@@ -54,14 +55,14 @@ def build_app(calls: Calls, *, streams: Streams | None = None) -> ASGIApp:
         request_max_body_size=MAX_BODY,
         state=State({"calls": calls, "streams": streams or Streams()}),
     )
-    return Gate(app, calls.keys.authenticate)
+    return Gate(app, calls)
 
 
 def _routes() -> list[HTTPRouteHandler]:
     """One route an address: apart, Litestar's OPTIONS would name the methods of the first operation only."""
     by_path: defaultdict[str, dict[str, Operation]] = defaultdict(dict)
     for operation in OPERATIONS:
-        by_path[operation.path][operation.method] = operation
+        by_path[operation.address][operation.method] = operation
     return [_route(path, by_method) for path, by_method in by_path.items()]
 
 
@@ -70,15 +71,16 @@ def _route(path: str, by_method: Mapping[str, Operation]) -> HTTPRouteHandler:
 
     async def handle(request: Req) -> Response[bytes] | Stream:
         operation = by_method[request.scope["method"]]
-        role = caller_of(request).key.role
-        if role not in operation.roles:
-            raise forbidden(f"a key of role {role} may not do this")
+        if not operation.is_public:
+            role = caller_of(request).key.role
+            if role not in operation.roles:
+                raise forbidden(f"a key of role {role} may not do this")
         return await operation.handler(request)
 
     parts = [f"{part[:-1]}:str}}" if part[-1:] == "}" and ":" not in part else part for part in path.split("/")]
     # The handler's Response carries its own status; the one named here only must allow a body.
     methods = [HttpMethod(method) for method in by_method]
-    return HTTPRouteHandler(BASE + "/".join(parts), http_method=methods, status_code=200)(handle)
+    return HTTPRouteHandler("/".join(parts), http_method=methods, status_code=200)(handle)
 
 
 def _problem(request: Req, error: Exception) -> Response[bytes]:
@@ -93,8 +95,15 @@ def _problem(request: Req, error: Exception) -> Response[bytes]:
         case HTTPException(status_code=status) if status in _BY_STATUS:
             return Problem(_BY_STATUS[status], _detail(request, status), headers=dict(error.headers or {})).response()
         case _:
-            log.error("web.fault", path=request.scope["path"], method=str(request.scope["method"]), exc_info=error)
+            log.error(
+                "web.fault", path=_logged(request.scope["path"]), method=str(request.scope["method"]), exc_info=error
+            )
             return Problem("internal-error").response()
+
+
+def _logged(path: str) -> str:
+    """A driver link is a secret."""
+    return BY_LINK + "****" if path.startswith(BY_LINK) else path
 
 
 def _detail(request: Req, status: int) -> str:

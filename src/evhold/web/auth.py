@@ -1,64 +1,89 @@
-"""The gate before ``/api/v1``: no key, no answer, not even 404."""
+"""The gate before ``/api/v1``: no key and no session, no answer, not even 404."""
 
-from collections.abc import Awaitable, Callable
 from typing import Final, cast
 
 from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
-from evhold.domain.access import ApiKey
 from evhold.usecases.ports import StorageAway
+from evhold.web import cookies
+from evhold.web.calls import Calls
+from evhold.web.operations import BASE
 from evhold.web.problems import MEDIA_TYPE, RETRY_AFTER_S, Problem
 from evhold.web.request import Caller
+from evhold.web.session import signed_in
 
-BASE: Final = "/api/v1"
+#: Below this no key is asked for: the link in the address is the permission.
+BY_LINK: Final = BASE + "/driver/"
+_HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Gate:
-    """An ASGI application in front of another one: below ``/api/v1`` it lets valid API keys pass, as ``scope["state"]["caller"]``.
+    """An ASGI application in front of another one: below ``/api/v1`` it lets valid API keys and sessions pass.
 
-    It stands before the routing, so that 401 comes before 404 and 405.
+    Whoever passed is ``scope["state"]["caller"]``. It stands before the routing, so that 401 comes before 404 and 405.
     """
 
-    def __init__(self, app: ASGIApp, authenticate: Callable[[str], Awaitable[ApiKey | None]]) -> None:
+    def __init__(self, app: ASGIApp, calls: Calls) -> None:
         self._app = app
-        self._authenticate = authenticate
+        self._calls = calls
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 401, or hand on."""
+        """Answer 401 or 403, or hand on."""
         if scope["type"] != ScopeType.HTTP:
             pass
-        elif scope["path"] == BASE or scope["path"].startswith(BASE + "/"):
+        elif (scope["path"] == BASE or scope["path"].startswith(BASE + "/")) and not scope["path"].startswith(BY_LINK):
             try:
-                key = await self._key(scope)
+                caller = await self._caller(scope)
             except StorageAway:
                 await _answer(send, Problem("storage-unavailable"))
                 return
-            if key is None:
-                await _answer(send, Problem("unauthorized", "give a valid key as Authorization: Bearer KEY"))
+            except Problem as problem:
+                await _answer(send, problem)
                 return
             state = cast("dict[str, object]", scope.setdefault("state", {}))
-            state["caller"] = Caller(key)
-        elif scope["method"] == "HEAD":
+            state["caller"] = caller
+        elif scope["method"] == "HEAD" and not scope["path"].startswith(BY_LINK):
             # Monitors ask so; the server in front sends no body to them.
             scope = cast("Scope", {**scope, "method": "GET"})
         await self._app(scope, receive, send)
 
-    async def _key(self, scope: Scope) -> ApiKey | None:
-        given = [value for name, value in scope["headers"] if name.lower() == b"authorization"]
-        if len(given) != 1:
-            return None
-        scheme, _, secret = given[0].decode("latin-1").strip().partition(" ")
-        if scheme.lower() != "bearer" or not secret.strip():
-            return None
-        return await self._authenticate(secret.strip())
+    async def _caller(self, scope: HTTPScope) -> Caller:
+        """Whose key is given, or, where none is, whose signed in."""
+        given = _header(scope, b"authorization")
+        if given:
+            key = await self._calls.keys.authenticate(secret) if (secret := _bearer(given)) else None
+            if key is None:
+                raise Problem("unauthorized", "give a valid key as Authorization: Bearer KEY")
+            return Caller(key)
+        found = await signed_in(_header(scope, b"cookie"), calls=self._calls)
+        if found is None:
+            raise Problem("unauthorized", "give a valid key as Authorization: Bearer KEY, or sign in")
+        key, session = found
+        if scope["method"] not in _HARMLESS and not any(
+            cookies.is_same(token, session.csrf) for token in _header(scope, b"x-csrf-token")
+        ):
+            # A browser sends the cookie along whoever wrote the page; only ours knows the token.
+            raise Problem("csrf-token-missing", f"send the csrf of /session as {cookies.CSRF_HEADER}")
+        return Caller(key, session.ends)
+
+
+def _header(scope: HTTPScope, wanted: bytes) -> list[str]:
+    return [value.decode("latin-1") for name, value in scope["headers"] if name.lower() == wanted]
+
+
+def _bearer(given: list[str]) -> str | None:
+    if len(given) != 1:
+        return None
+    scheme, _, secret = given[0].strip().partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else None
 
 
 async def _answer(send: Send, problem: Problem) -> None:
     headers = [(b"content-type", MEDIA_TYPE.encode())]
     if problem.name == "unauthorized":
         headers.append((b"www-authenticate", b'Bearer realm="evhold"'))
-    else:
+    elif problem.name in RETRY_AFTER_S:
         headers.append((b"retry-after", RETRY_AFTER_S[problem.name].encode()))
     body = problem.body()
     headers.append((b"content-length", str(len(body)).encode()))

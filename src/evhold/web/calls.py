@@ -1,22 +1,30 @@
 """What the API may call, bound to storage and stations by whoever builds the application; cut by subject."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal, Protocol
+from datetime import datetime, tzinfo
+from typing import Any, Literal, Protocol, TypeVar
 
 from evhold.domain.access import ApiKey
 from evhold.domain.authorization import Token
 from evhold.domain.reservation import Reservation, State, Transition
 from evhold.domain.station import Station
 from evhold.domain.values import IdToken, StationId
+from evhold.domain.webhooks import Delivery, DeliveryState, Outcome, Webhook
+from evhold.usecases.figures import Figures as PeriodFigures
 from evhold.usecases.h01_reserve import Placed, Proposed, Replaced, ReplaceOrder, ReserveOrder
 from evhold.usecases.h02_cancel import Canceled, CancelOrder, Wished
 from evhold.usecases.operator_call import RawCall
+from evhold.usecases.periods import Period
 from evhold.usecases.ports import CallAnswer, CallFailed, Clock, NeverSent, NoAnswer, Orders, Told
 from evhold.usecases.provision import KeyMade, KeyOrder, PutStation, StationPut, TokenOrder
 from evhold.usecases.queries import StationView
+from evhold.usecases.signing import Signer
 from evhold.usecases.stores import IdempotentRequest, Remembered, ReservationFilter
+from evhold.usecases.timeline import Timeline
+from evhold.usecases.webhooks import WebhookCount, WebhookOrder
+
+Answer = TypeVar("Answer", covariant=True)
 
 
 class Remember(Protocol):
@@ -60,6 +68,8 @@ class ReservationCalls:
     ask_replacement: Callable[[Proposed], Coroutine[Any, Any, Replaced]]
     wish: Callable[[CancelOrder], Awaitable[Wished]]
     ask_cancel: Callable[[Wished], Coroutine[Any, Any, Canceled]]
+    keep: Callable[[CancelOrder], Awaitable[Reservation]]
+    hasten: Callable[[CancelOrder], Awaitable[Reservation]]
     get: ReservationOf
     page: ReservationPage
     history: HistoryOf
@@ -79,9 +89,11 @@ class LoggedFrame(Protocol):
 
 
 class Messages(Protocol):
-    """The newest frames of a station, newest first; ``before`` is the number of the last one seen."""
+    """The newest frames of a station, newest first, with numbers between ``after`` and ``before`` where these are given."""
 
-    def __call__(self, station_id: str, *, limit: int, before: int | None) -> Iterable[LoggedFrame]: ...
+    def __call__(
+        self, station_id: str, *, limit: int, before: int | None, after: int | None = None
+    ) -> Awaitable[Sequence[LoggedFrame]]: ...
 
 
 class StationPage(Protocol):
@@ -102,17 +114,44 @@ class RemoveStation(Protocol):
     def __call__(self, station_id: str, *, who: str) -> Awaitable[None]: ...
 
 
+class SwitchReservations(Protocol):
+    """ReservationCtrlr.Enabled is set at the station; its AttributeStatus comes back, or how the call failed."""
+
+    def __call__(
+        self, station_id: str, *, enabled: bool, who: str
+    ) -> Awaitable[str | CallFailed | NoAnswer | NeverSent]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StationCalls:
-    """Charging Stations; those that name one raise StationUnknown."""
+    """Charging Stations; those that name one raise StationUnknown.
+
+    ``schemas``: the JSON Schema of the payload of each action that ``call`` takes, as JSON text.
+    """
 
     page: StationPage
     get: Callable[[str], Awaitable[StationView]]
     put: Provision
     remove: RemoveStation
     read_capabilities: Callable[[StationId], Awaitable[Station | CallFailed | NoAnswer | NeverSent]]
+    switch: SwitchReservations
     messages: Messages
     call: Callable[[RawCall], Awaitable[CallAnswer]]
+    schemas: Callable[[], Mapping[str, bytes]]
+
+
+class FiguresOf(Protocol):
+    """The figures of a period by the days of this zone; raises InvalidOrder where there is too much to count."""
+
+    def __call__(self, period: Period, *, zone: tzinfo) -> Awaitable[PeriodFigures]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteCalls:
+    """What is told of many stations and reservations at once."""
+
+    figures: FiguresOf
+    timeline: Callable[[Period], Awaitable[Timeline]]
 
 
 class TokenPage(Protocol):
@@ -145,12 +184,52 @@ class RevokeKey(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyCalls:
-    """API keys. ``authenticate``: the valid key with this secret, or None."""
+    """API keys. ``authenticate`` and ``by_id``: the valid key with this secret, or this id; or None."""
 
     authenticate: Callable[[str], Awaitable[ApiKey | None]]
+    by_id: Callable[[int], Awaitable[ApiKey | None]]
     create: CreateKey
     all: Callable[[], Awaitable[list[ApiKey]]]
     revoke: RevokeKey
+
+
+class AddWebhook(Protocol):
+    """Make a webhook; its secret is in it."""
+
+    def __call__(self, order: WebhookOrder, *, who: str) -> Awaitable[Webhook]: ...
+
+
+class OfWebhook(Protocol[Answer]):
+    """Do something with the webhook of this id; raises WebhookUnknown."""
+
+    def __call__(self, webhook_id: int, *, who: str) -> Awaitable[Answer]: ...
+
+
+class DeliveriesOf(Protocol):
+    """The deliveries of a webhook, newest first, with numbers below ``before``; raises WebhookUnknown."""
+
+    def __call__(
+        self, webhook_id: int, *, state: DeliveryState | None = None, limit: int = 100, before: int | None = None
+    ) -> Awaitable[list[Delivery]]: ...
+
+
+class Redeliver(Protocol):
+    """Send a dead delivery once more; raises WebhookUnknown, DeliveryUnknown."""
+
+    def __call__(self, webhook_id: int, number: int, *, who: str) -> Awaitable[Delivery]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookCalls:
+    """Webhooks and what they are sent."""
+
+    all: Callable[[], Awaitable[list[WebhookCount]]]
+    add: AddWebhook
+    remove: OfWebhook[None]
+    rotate: OfWebhook[Webhook]
+    test: OfWebhook[Outcome]
+    deliveries: DeliveriesOf
+    redeliver: Redeliver
 
 
 class Follow(Protocol):
@@ -189,19 +268,30 @@ class Figures:
     frames: Callable[[], Mapping[str, int]]
     reservations: Callable[[], Awaitable[Mapping[State, int]]]
     sweep_lag_s: Callable[[], float]
+    #: How many nodes there are, and whether this one hears the others; None: there is but one.
+    nodes: Callable[[], tuple[int, bool] | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calls:
-    """Everything. ``trouble`` says in words why the node is not ready; None when it is."""
+    """Everything. ``trouble`` says in words why the node is not ready; None when it is.
+
+    ``check_notify`` raises InvalidOrder for addresses that drivers can't be told at, and NotifyNotInstalled.
+    """
 
     reservations: ReservationCalls
     stations: StationCalls
+    site: SiteCalls
     tokens: TokenCalls
     keys: KeyCalls
+    webhooks: WebhookCalls
+    check_notify: Callable[[Sequence[str]], None]
     follow: Follow
     orders: Orders
     clock: Clock
     figures: Figures
     trouble: Callable[[], str | None]
+    signer: Signer
     version: str
+    #: What an operator should know though the node is ready.
+    notice: Callable[[], str | None] = lambda: None

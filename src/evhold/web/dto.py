@@ -17,6 +17,10 @@ Time = Annotated[datetime, Meta(tz=True, description="RFC 3339 with an offset", 
 EvseNumber = Annotated[int, Meta(ge=1, le=MAX_RESERVATION_ID, examples=[1])]
 StationName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9*_=+|@. -]{1,48}\Z", examples=["CS1"])]
 Limit = Annotated[int, Meta(ge=1, le=500, description="how many at most")]
+Addresses = Annotated[
+    list[Annotated[str, Meta(min_length=1, max_length=500)]],
+    Meta(max_length=5, description="where the driver is told, as URLs of apprise; never shown; for operators"),
+]
 TokenText = Annotated[str, Meta(pattern=r"^[^\x00-\x1f\x7f]{1,36}\Z", max_length=36, examples=["AABBCCDD"])]
 IdTokenKind: TypeAlias = Literal[
     "Central", "eMAID", "ISO14443", "ISO15693", "KeyCode", "Local", "MacAddress", "NoAuthorization"
@@ -72,6 +76,8 @@ class ReservationCreate(_In, frozen=True, kw_only=True):
     connector_type: ConnectorKind | None = None
     group_id_token: IdTokenDto | None = None
     force: bool = False
+    driver_link: bool = False
+    notify: Addresses = []
 
 
 class ReservationPatch(_In, frozen=True, kw_only=True):
@@ -126,6 +132,7 @@ class ReservationDto(_Out, frozen=True, kw_only=True):
     created_at: Stamp
     updated_at: Stamp
     version: int
+    driver_link: str | UnsetType = UNSET
 
 
 class FrameDto(_Out, frozen=True, kw_only=True):
@@ -172,6 +179,19 @@ class CapabilitiesDto(_Out, frozen=True, kw_only=True):
     available: bool | None
     enabled: bool | None
     non_evse_specific: bool | None
+
+
+class CapabilitiesPut(_In, frozen=True, kw_only=True):
+    """ReservationCtrlr.Enabled as it shall be."""
+
+    enabled: bool
+
+
+class ActionDto(_Out, frozen=True, kw_only=True):
+    """An action that an operator may send, and the JSON Schema of its payload."""
+
+    action: str
+    schema: Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
 
 
 class LocationDto(_In, frozen=True, kw_only=True):
@@ -237,6 +257,7 @@ class TokenPut(_In, frozen=True, kw_only=True):
     group_id_token: IdTokenDto | UnsetType | None = UNSET
     cache_expiry_date_time: Time | UnsetType | None = UNSET
     personal_message: Annotated[str, Meta(max_length=512)] | UnsetType | None = UNSET
+    notify: Addresses | UnsetType = UNSET
 
 
 class TokenDto(_Out, frozen=True, kw_only=True):
@@ -273,7 +294,22 @@ class KeyDto(_Out, frozen=True, kw_only=True):
     key: str | UnsetType = UNSET
 
 
-class ReservationQuery(Struct, rename="camel", kw_only=True, frozen=True):
+class SessionCreate(_In, frozen=True, kw_only=True):
+    """Who signs in."""
+
+    key: Annotated[str, Meta(min_length=1, max_length=200, examples=["evh_..."])]
+
+
+class SessionDto(_Out, frozen=True, kw_only=True):
+    """Whose session it is; ``csrf`` goes into X-CSRF-Token wherever the cookie alone speaks for a change."""
+
+    role: Role
+    name: str
+    csrf: str
+    version: str
+
+
+class ReservationsWanted(Struct, rename="camel", kw_only=True, frozen=True):
     """Which reservations. ``from`` and ``to`` bound the time of creation; ``status`` may repeat or be a list with commas."""
 
     station_id: StationName | None = None
@@ -282,6 +318,11 @@ class ReservationQuery(Struct, rename="camel", kw_only=True, frozen=True):
     evse_id: EvseNumber | None = None
     from_: Time | None = msgspec.field(name="from", default=None)
     to: Time | None = None
+
+
+class ReservationQuery(ReservationsWanted, rename="camel", kw_only=True, frozen=True):
+    """A part of them."""
+
     limit: Limit = 100
     cursor: str | None = None
 
@@ -294,10 +335,11 @@ class ListQuery(Struct, rename="camel", kw_only=True, frozen=True):
 
 
 class MessageQuery(Struct, rename="camel", kw_only=True, frozen=True):
-    """The newest frames, or those before the cursor."""
+    """The newest frames, or those before the cursor; with ``after`` only those with a higher number."""
 
     limit: Limit = 100
     cursor: str | None = None
+    after: Annotated[int, Meta(ge=0, le=2**63 - 1)] | None = None
 
 
 class CallQuery(Struct, rename="camel", kw_only=True, frozen=True):
@@ -330,6 +372,15 @@ class ConnectorEventDto(_Out, frozen=True, kw_only=True):
     status: str
     type: str | None
     since: Stamp
+    at: Stamp
+
+
+class OrderEventDto(_Out, frozen=True, kw_only=True):
+    """The data of ``order.due``: an order waits to be sent, not before then, or was dropped. Told to who asks for the name."""
+
+    station_id: str
+    reservation_id: int
+    not_before: Stamp
     at: Stamp
 
 

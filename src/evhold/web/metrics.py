@@ -24,10 +24,17 @@ class Scrape(Collector):
         yield GaugeMetricFamily("evhold_event_streams", "Open event streams", value=self._streams)
         lag = self._figures.sweep_lag_s()
         yield GaugeMetricFamily("evhold_sweep_lag_seconds", "How far the expiry sweep is behind", value=lag)
+        yield from self._nodes()
         yield self._by_status()
         yield self._calls()
         yield self._frames()
         yield self._answers()
+
+    def _nodes(self) -> Iterator[Metric]:
+        nodes = self._figures.nodes()
+        if nodes is not None:
+            yield GaugeMetricFamily("evhold_nodes", "Nodes that have a lease", value=nodes[0])
+            yield GaugeMetricFamily("evhold_nats_connected", "Whether this node hears the others", value=nodes[1])
 
     def _by_status(self) -> Metric:
         family = GaugeMetricFamily("evhold_reservations", "Reservations by status", labels=["status"])

@@ -8,8 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from evhold.domain.access import Role
-from evhold.web import dto
-from evhold.web.auth import BASE
+from evhold.web import cookies, dto
 from evhold.web.operations import Operation
 from evhold.web.problems import MEDIA_TYPE, PROBLEMS, RETRY_AFTER_S
 from evhold.web.routes import OPERATIONS
@@ -17,7 +16,7 @@ from evhold.web.routes import OPERATIONS
 Json = dict[str, Any]
 _PART: Final = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _REF: Final = "#/components/schemas/{name}"
-_ALWAYS: Final = ("invalid-request", "unauthorized", "storage-unavailable", "internal-error")
+_ALWAYS: Final = ("invalid-request", "storage-unavailable", "internal-error")
 _HEADERS: Final[dict[str, tuple[str, Json]]] = {
     "Idempotency-Key": ("A repeat with the same key gets the first answer", {"type": "string", "maxLength": 255}),
     "Prefer": ("wait=SECONDS: answer after so long at the latest; the order goes on", {"type": "string"}),
@@ -44,17 +43,20 @@ def document(version: str) -> bytes:
     schemas = _schemas()
     paths: defaultdict[str, Json] = defaultdict(dict)
     for operation in OPERATIONS:
-        path = BASE + _PART.sub(r"{\1}", operation.path)
+        path = _PART.sub(r"{\1}", operation.address)
         paths[path][operation.method.lower()] = _operation(operation)
     content = {
         "openapi": "3.1.0",
         "info": {"title": "evhold", "version": version, "description": "Reservations at OCPP 2.0.1 Charging Stations."},
         "servers": [{"url": "/"}],
-        "security": [{"key": []}],
+        "security": [{"key": []}, {"session": []}],
         "paths": paths,
         "components": {
             "schemas": {**schemas, "Problem": _problem_schema()},
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "key": {"type": "http", "scheme": "bearer"},
+                "session": {"type": "apiKey", "in": "cookie", "name": cookies.NAME},
+            },
         },
     }
     return msgspec.json.encode(content)
@@ -96,15 +98,16 @@ def _schema_of(kind: object) -> Json:
 
 
 def _operation(operation: Operation) -> Json:
-    roles = ", ".join(role for role in Role if role in operation.roles)
     shown: Json = {
         "operationId": operation.name,
         "summary": operation.summary,
-        "description": f"Roles: {roles}.",
+        "description": _who(operation),
         "tags": [operation.tag],
         "parameters": [*_path_parameters(operation), *_query_parameters(operation), *_header_parameters(operation)],
         "responses": _responses(operation),
     }
+    if operation.is_public:
+        shown["security"] = []
     if operation.body is not None:
         shown["requestBody"] = {
             "required": True,
@@ -114,6 +117,12 @@ def _operation(operation: Operation) -> Json:
         payload = {"schema": {"type": "object"}, "example": {"requestedMessage": "StatusNotification"}}
         shown["requestBody"] = {"required": True, "content": {"application/json": payload}}
     return shown
+
+
+def _who(operation: Operation) -> str:
+    if operation.is_public:
+        return "No key: the link is the permission." if operation.path.startswith("/driver/") else "No key."
+    return f"Roles: {', '.join(role for role in Role if role in operation.roles)}."
 
 
 def _path_parameters(operation: Operation) -> list[Json]:
@@ -155,15 +164,16 @@ def _responses(operation: Operation) -> Json:
     for status, kind in operation.answers.items():
         answer: Json = {"description": operation.summary}
         if kind is not None:
-            media_type = "text/event-stream" if operation.streams else "application/json"
+            media_type = "text/event-stream" if operation.streams else operation.media_type
             answer["content"] = {media_type: {"schema": _schema_of(kind)}}
         responses[str(status)] = answer
     by_status: defaultdict[int, list[str]] = defaultdict(list)
-    every_role = frozenset(Role)
-    forbidden = ("forbidden",) if operation.roles != every_role else ()
+    unauthorized = () if operation.is_public else ("unauthorized",)
+    csrf = () if operation.is_public or operation.method == "GET" else ("csrf-token-missing",)
+    forbidden = () if operation.is_public or operation.roles == frozenset(Role) else ("forbidden",)
     too_large = ("body-too-large",) if operation.method in ("POST", "PUT", "PATCH") else ()
     not_found = ("not-found",) if "{" in operation.path else ()
-    for name in (*_ALWAYS, *forbidden, *too_large, *not_found, *operation.problems):
+    for name in (*_ALWAYS, *unauthorized, *csrf, *forbidden, *too_large, *not_found, *operation.problems):
         by_status[PROBLEMS[name][0]].append(name)
     for status, names in by_status.items():
         responses[str(status)] = _problem(names)

@@ -19,11 +19,17 @@ ORDERING: Final = frozenset({Role.ADMIN, Role.OPERATOR, Role.DRIVER})
 LOOKING: Final = frozenset({Role.ADMIN, Role.OPERATOR, Role.READONLY})
 OPERATING: Final = frozenset({Role.ADMIN, Role.OPERATOR})
 ADMINS: Final = frozenset({Role.ADMIN})
+NOBODY: Final = frozenset[Role]()
+BASE: Final = "/api/v1"
+
+#: Problems of whatever sends a call, and of terms.
+NOT_SENT: Final = ("station-offline", "station-busy")
+TERMS: Final = ("evse-already-reserved", "reservations-not-supported", "unspecified-evse-not-supported")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One method of one address below ``/api/v1``.
+    """One method of one address, below ``/api/v1`` unless it says otherwise.
 
     Args:
         path: With ``{name}`` or ``{name:int}`` for its parts.
@@ -31,6 +37,9 @@ class Operation:
         problems: Names of ``problems.PROBLEMS`` beyond those that every operation may give.
         headers: Request headers that mean something here.
         streams: It answers with an event stream.
+        media_type: Of its answers.
+        is_public: It needs no key; what stands in its address or its body says who may.
+        is_outside: Its address does not begin with ``/api/v1``.
     """
 
     method: Method
@@ -46,3 +55,11 @@ class Operation:
     problems: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     streams: bool = False
+    media_type: str = "application/json"
+    is_public: bool = False
+    is_outside: bool = False
+
+    @property
+    def address(self) -> str:
+        """The whole path."""
+        return self.path if self.is_outside else BASE + self.path

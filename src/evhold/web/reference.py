@@ -17,7 +17,9 @@ def page_of(document: bytes) -> str:
     api = msgspec.json.decode(document)
     parts = [_HEAD, f"<h1>evhold API {escape(api['info']['version'])}</h1>"]
     parts.append(
-        '<p>All calls want <code>Authorization: Bearer KEY</code>. <a href="/openapi.json">OpenAPI 3.1</a></p>'
+        "<p>All calls but those that say so want <code>Authorization: Bearer KEY</code>, or the cookie of a session, and with"
+        " it <code>X-CSRF-Token</code> wherever something is changed."
+        ' <a href="/openapi.json">OpenAPI 3.1</a></p>'
     )
     for path, methods in api["paths"].items():
         for method, operation in methods.items():

@@ -26,9 +26,16 @@ MAX_WAIT_S: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever holds the API key."""
+    """Whoever holds the API key; ``session_ends`` where a session stands for it."""
 
     key: ApiKey
+    session_ends: datetime | None = None
+
+    @property
+    def ends(self) -> datetime | None:
+        """When this caller is let in no more; None: it is not known yet."""
+        ends = [at for at in (self.key.expires_at, self.session_ends) if at is not None]
+        return min(ends, default=None)
 
     @property
     def is_driver(self) -> bool:

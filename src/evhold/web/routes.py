@@ -3,10 +3,10 @@
 from typing import Final
 
 from evhold.web import dto, keys, live, reservations, stations, tokens
-from evhold.web.operations import ADMINS, EVERYBODY, LOOKING, OPERATING, ORDERING, Operation
-
-_NOT_SENT: Final = ("station-offline", "station-busy")
-_TERMS: Final = ("evse-already-reserved", "reservations-not-supported", "unspecified-evse-not-supported")
+from evhold.web.operations import ADMINS, EVERYBODY, LOOKING, NOT_SENT, OPERATING, ORDERING, TERMS, Operation
+from evhold.web.page_routes import DRIVER, SESSION
+from evhold.web.readings import READINGS
+from evhold.web.webhook_routes import WEBHOOKS
 
 RESERVATIONS: Final = (
     Operation(
@@ -24,11 +24,11 @@ RESERVATIONS: Final = (
             "station-unknown",
             "reservation-refused",
             "reservation-ended",
-            *_TERMS,
+            *TERMS,
             "token-not-accepted",
             "request-in-progress",
             "idempotency-key-reused",
-            *_NOT_SENT,
+            *NOT_SENT,
             "station-silent",
         ),
     ),
@@ -81,9 +81,9 @@ RESERVATIONS: Final = (
             "reservation-refused",
             "reservation-ended",
             "order-in-progress",
-            *_TERMS,
+            *TERMS,
             "version-conflict",
-            *_NOT_SENT,
+            *NOT_SENT,
         ),
     ),
     Operation(
@@ -97,6 +97,30 @@ RESERVATIONS: Final = (
         headers=("If-Match", "Prefer"),
         answers={200: dto.ReservationDto, 202: dto.ReservationDto},
         problems=("reservation-unknown", "reservation-ended", "version-conflict", "station-call-error"),
+    ),
+    Operation(
+        method="DELETE",
+        path="/reservations/{reservationId:int}/cancel-request",
+        name="keepReservation",
+        summary="Drop a wish to cancel that was not sent yet",
+        tag="reservations",
+        roles=ORDERING,
+        handler=reservations.keep,
+        headers=("If-Match",),
+        answers={200: dto.ReservationDto},
+        problems=("reservation-unknown", "no-cancel-request", "cancel-in-progress", "version-conflict"),
+    ),
+    Operation(
+        method="POST",
+        path="/reservations/{reservationId:int}/ask",
+        name="askNow",
+        summary="Send the order that waits for its next turn (a retraction, a cancel) to the station now",
+        tag="reservations",
+        roles=ORDERING,
+        handler=reservations.ask,
+        headers=("If-Match",),
+        answers={202: dto.ReservationDto},
+        problems=("reservation-unknown", "nothing-to-ask", "order-in-progress", "version-conflict", "station-offline"),
     ),
 )
 
@@ -154,7 +178,7 @@ STATIONS: Final = (
         roles=OPERATING,
         handler=stations.read_capabilities,
         answers={200: dto.StationDto},
-        problems=("station-unknown", "station-call-error", *_NOT_SENT, "station-silent"),
+        problems=("station-unknown", "station-call-error", *NOT_SENT, "station-silent"),
     ),
     Operation(
         method="GET",
@@ -183,7 +207,7 @@ STATIONS: Final = (
             "goes-through-reservations",
             "reservations-affected",
             "station-call-error",
-            *_NOT_SENT,
+            *NOT_SENT,
             "station-silent",
         ),
     ),
@@ -288,4 +312,4 @@ EVENTS: Final = (
     ),
 )
 
-OPERATIONS: Final = (*RESERVATIONS, *STATIONS, *TOKENS, *KEYS, *EVENTS)
+OPERATIONS: Final = (*RESERVATIONS, *STATIONS, *TOKENS, *KEYS, *EVENTS, *DRIVER, *SESSION, *READINGS, *WEBHOOKS)

@@ -6,11 +6,21 @@ from msgspec import UNSET, UnsetType
 
 from evhold.domain.errors import StationUnknown
 from evhold.domain.station import Location
+from evhold.domain.variables import ACCEPTED
 from evhold.usecases.operator_call import RawCall
 from evhold.usecases.ports import CallAnswer, CallFailed, CallResult, NeverSent, NoAnswer
 from evhold.usecases.provision import KEEP, PutStation
 from evhold.usecases.queries import StationView
-from evhold.web.dto import CallQuery, CallResultDto, ListQuery, MessageDto, MessageQuery, StationPut
+from evhold.web.dto import (
+    ActionDto,
+    CallQuery,
+    CallResultDto,
+    CapabilitiesPut,
+    ListQuery,
+    MessageDto,
+    MessageQuery,
+    StationPut,
+)
 from evhold.web.problems import Problem, unreadable
 from evhold.web.request import (
     Req,
@@ -86,12 +96,32 @@ async def read_capabilities(request: Req) -> Response[bytes]:
     return reply(station_dto(await calls.stations.get(station_id)))
 
 
+async def switch_reservations(request: Req) -> Response[bytes]:
+    """PUT /stations/{stationId}/capabilities."""
+    calls = calls_of(request)
+    body = await body_of(request, CapabilitiesPut)
+    station_id = (await _known(request)).station.id
+    outcome = await calls.stations.switch(station_id, enabled=body.enabled, who=caller_of(request).name)
+    if isinstance(outcome, CallFailed | NoAnswer | NeverSent):
+        raise _failure(outcome)
+    if outcome != ACCEPTED:
+        why = f"SetVariables ReservationCtrlr.Enabled: {outcome}"
+        raise Problem("variable-refused", why, {"variable": "ReservationCtrlr.Enabled", "attributeStatus": outcome})
+    return reply(station_dto(await calls.stations.get(station_id)))
+
+
+async def actions(request: Req) -> Response[bytes]:
+    """GET /calls."""
+    schemas = calls_of(request).stations.schemas()
+    return reply([ActionDto(action=action, schema=msgspec.Raw(text)) for action, text in schemas.items()])
+
+
 async def messages(request: Req) -> Response[bytes]:
     """GET /stations/{stationId}/messages."""
     asked = query_of(request, MessageQuery)
     station_id = (await _known(request)).station.id
     before = number_from_cursor(asked.cursor)
-    found = list(calls_of(request).stations.messages(station_id, limit=asked.limit, before=before))
+    found = await calls_of(request).stations.messages(station_id, limit=asked.limit, before=before, after=asked.after)
     after = str(found[-1].number) if len(found) == asked.limit else None
     shown = [
         MessageDto(number=one.number, at=stamp(one.at), direction=one.direction, frame=raw(one.frame)) for one in found

@@ -36,6 +36,8 @@ async def put(request: Req) -> Response[bytes]:
     if named.type not in get_args(IdTokenKind):
         raise invalid(("type", f"is one of {', '.join(get_args(IdTokenKind))}"))
     body = await body_of(request, TokenPut)
+    if not isinstance(body.notify, UnsetType):
+        calls_of(request).check_notify(body.notify)
     token, is_new = await calls_of(request).tokens.put(_order(named, body))
     return reply(registered_token_dto(token), status=201 if is_new else 200)
 
@@ -52,6 +54,7 @@ def _order(named: IdToken, body: TokenPut) -> TokenOrder:
         group=KEEP if isinstance(group, UnsetType) else maybe_id_token(group),
         cache_expiry=cache_expiry,
         personal_message=KEEP if isinstance(body.personal_message, UnsetType) else body.personal_message,
+        notify=KEEP if isinstance(body.notify, UnsetType) else tuple(body.notify),
     )
 
 

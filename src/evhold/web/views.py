@@ -8,8 +8,9 @@ from msgspec import UNSET, DecodeError, Raw, UnsetType, json
 from evhold.domain.access import ApiKey
 from evhold.domain.authorization import Token
 from evhold.domain.connector import Connector
-from evhold.domain.events import ConnectorChanged, Event, ReservationChanged, StationPresence
+from evhold.domain.events import ConnectorChanged, Event, OrderDue, ReservationChanged, StationPresence
 from evhold.domain.reservation import Reservation, Transition
+from evhold.domain.station import Location
 from evhold.domain.values import ConnectorId, EvseId, IdToken, StatusInfo, Terms
 from evhold.usecases.queries import StationView
 from evhold.web.dto import (
@@ -21,6 +22,7 @@ from evhold.web.dto import (
     IdTokenDto,
     KeyDto,
     LocationDto,
+    OrderEventDto,
     ReservationCreate,
     ReservationDto,
     ReservationEventDto,
@@ -39,7 +41,8 @@ def stamp(at: datetime) -> str:
     return utc.isoformat(timespec="milliseconds" if utc.microsecond >= 1000 else "seconds").replace("+00:00", "Z")
 
 
-def _stamp(at: datetime | None) -> str | None:
+def maybe_stamp(at: datetime | None) -> str | None:
+    """The time as ``stamp`` has it, or None."""
     return None if at is None else stamp(at)
 
 
@@ -129,7 +132,7 @@ def reservation_dto(reservation: Reservation) -> ReservationDto:
         token_mismatch=reservation.token_mismatch,
         confirmed=reservation.confirmed,
         replacement=None if reservation.replacement is None else _terms_dto(reservation.replacement),
-        cancel_requested_at=_stamp(reservation.cancel_requested_at),
+        cancel_requested_at=maybe_stamp(reservation.cancel_requested_at),
         created_at=stamp(reservation.created_at),
         updated_at=stamp(reservation.updated_at),
         version=reservation.version,
@@ -153,7 +156,7 @@ def transition_dto(row: Transition) -> TransitionDto:
 
 def connector_dto(connector: Connector) -> ConnectorDto:
     """The connector as JSON."""
-    since = _stamp(connector.since)
+    since = maybe_stamp(connector.since)
     return ConnectorDto(id=connector.connector_id, status=connector.status, type=connector.type, since=since)
 
 
@@ -167,6 +170,13 @@ def _evses(connectors: Iterable[Connector]) -> list[EvseDto]:
     return [EvseDto(id=evse_id, connectors=listed) for evse_id, listed in evses.items()]
 
 
+def location_dto(place: Location | None) -> LocationDto | None:
+    """The place as JSON."""
+    if place is None:
+        return None
+    return LocationDto(name=place.name, latitude=place.latitude, longitude=place.longitude)
+
+
 def station_dto(view: StationView, *, free_only: bool = False, password: str | UnsetType = UNSET) -> StationDto:
     """The station as JSON; ``free_only`` leaves EVSEs out that have no Available connector."""
     station = view.station
@@ -177,7 +187,7 @@ def station_dto(view: StationView, *, free_only: bool = False, password: str | U
     return StationDto(
         id=station.id,
         online=view.is_online,
-        last_seen=_stamp(station.last_seen),
+        last_seen=maybe_stamp(station.last_seen),
         ocpp_version=station.ocpp_version,
         vendor_name=station.vendor_name,
         model=station.model,
@@ -186,9 +196,7 @@ def station_dto(view: StationView, *, free_only: bool = False, password: str | U
         registration=station.registration,
         security_profile=station.security_profile,
         restore_after_boot=station.restore_after_boot,
-        location=None
-        if place is None
-        else LocationDto(name=place.name, latitude=place.latitude, longitude=place.longitude),
+        location=location_dto(place),
         reservations=CapabilitiesDto(
             available=known.available, enabled=known.enabled, non_evse_specific=known.non_evse_specific
         ),
@@ -204,7 +212,7 @@ def registered_token_dto(token: Token) -> TokenDto:
         type=token.id_token.type,
         status=token.status,
         group_id_token=_token_dto(token.group),
-        cache_expiry_date_time=_stamp(token.cache_expiry),
+        cache_expiry_date_time=maybe_stamp(token.cache_expiry),
         personal_message=token.personal_message,
     )
 
@@ -217,14 +225,14 @@ def key_dto(key: ApiKey, *, secret: str | UnsetType = UNSET) -> KeyDto:
         role=key.role,
         id_tokens=[token_dto(token) for token in key.id_tokens],
         created_at=stamp(key.created_at),
-        expires_at=_stamp(key.expires_at),
-        revoked_at=_stamp(key.revoked_at),
-        last_used_at=_stamp(key.last_used_at),
+        expires_at=maybe_stamp(key.expires_at),
+        revoked_at=maybe_stamp(key.revoked_at),
+        last_used_at=maybe_stamp(key.last_used_at),
         key=secret,
     )
 
 
-def event_dto(event: Event) -> ReservationEventDto | ConnectorEventDto | StationEventDto | None:
+def event_dto(event: Event) -> ReservationEventDto | ConnectorEventDto | StationEventDto | OrderEventDto | None:
     """The event's data; None for those that are never told outside."""
     match event:
         case ReservationChanged():
@@ -242,5 +250,12 @@ def event_dto(event: Event) -> ReservationEventDto | ConnectorEventDto | Station
             )
         case StationPresence():
             return StationEventDto(station_id=event.station_id, online=event.online, at=stamp(event.at))
+        case OrderDue():
+            return OrderEventDto(
+                station_id=event.station_id,
+                reservation_id=event.reservation_id,
+                not_before=stamp(event.not_before),
+                at=stamp(event.at),
+            )
         case _:
             return None

@@ -115,7 +115,7 @@ class Calls:
             on_sent(self.sent_at)
         return self.answer
 
-    def withdraw(self, station_id, message_id) -> bool:
+    async def withdraw(self, station_id, message_id) -> bool:
         """Nothing waits here but m1."""
         return message_id == "m1"
 

@@ -157,8 +157,8 @@ async def test_the_rest_goes_straight_through(commands, calls):
     """Presence, taking back, and raw calls, which get a message id of their own."""
     calls.answers({"status": "Accepted"})
     assert Presence(online=True, registered=True) == commands.presence("CS1")
-    assert commands.withdraw("CS1", "m1")
-    assert not commands.withdraw("CS1", "m9")
+    assert await commands.withdraw("CS1", "m1")
+    assert not await commands.withdraw("CS1", "m9")
     answer = await commands.call("CS1", "Reset", b'{"type":"OnIdle"}')
     assert CallResult(payload=b'{"status": "Accepted"}') == answer
     assert [sent["id"] for sent in calls.sent] == ["id1"]
@@ -204,8 +204,8 @@ async def test_a_stations_report_is_told(csms, now, status):
     """With the time it was heard and its frame, before the station is answered."""
     payload = {"reservationId": 7, "reservationUpdateStatus": status}
     assert await csms.answer("ReservationStatusUpdate", payload) == {}
-    ((_, station_id, reservation_id, told, more),) = csms.told
-    assert ("CS1", 7, status, now) == (station_id, reservation_id, told, more["heard"].at)
+    ((_, connected, reservation_id, told, more),) = csms.told
+    assert ("CS1", 7, status, now) == (connected.station_id, reservation_id, told, more["heard"].at)
     assert [2, "m1", "ReservationStatusUpdate", payload] == json.loads(more["heard"].frames[0].text)
 
 

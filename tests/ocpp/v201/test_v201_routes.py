@@ -3,13 +3,14 @@
 import json
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
 
 from evhold.domain.errors import InvalidOrder
 from evhold.domain.values import IdToken
 from evhold.ocpp.rpc.errors import NotImplemented_, NotSupported, RpcError
 from evhold.ocpp.v201.messages import ACTIONS
-from evhold.ocpp.v201.routes import FROM_CSMS, Payloads, check
+from evhold.ocpp.v201.routes import FROM_CSMS, Payloads, check, schemas
 
 RECORDINGS = sorted((Path(__file__).parents[2] / "replay" / "recordings").glob("*.jsonl"))
 FROM_STATION = sorted(
@@ -132,3 +133,31 @@ async def test_a_payload_that_is_no_object_is_refused(csms, action):
     with pytest.raises(RpcError) as refused:
         await csms.answer(action, [])
     assert refused.value.code == "FormatViolation"
+
+
+def test_every_action_of_a_csms_has_the_schema_of_its_payload(example):
+    """Readable by itself: what is valid by OCPP's own schema is valid, and what is not allowed is not."""
+    assert set(schemas()) == FROM_CSMS
+    for action, text in schemas().items():
+        schema = json.loads(text)
+        assert schema["type"] == "object", action
+        judge = jsonschema_rs.validator_for(schema)
+        assert judge.is_valid(example(action)), action
+        assert not judge.is_valid(example(action) | {"noSuchField": 1}), action
+
+
+def test_a_schema_names_what_is_needed_and_what_may_be():
+    """Fields, lists of words, and what other types they refer to."""
+    schema = json.loads(schemas()["ChangeAvailability"])
+    assert schema["required"] == ["operationalStatus"]
+    assert schema["properties"]["operationalStatus"]["enum"] == ["Inoperative", "Operative"]
+    assert schema["properties"]["evse"] == {"$ref": "#/$defs/EVSEType"}
+    assert schema["$defs"]["EVSEType"]["required"] == ["id"]
+
+
+def test_a_schema_tells_a_time_from_other_text():
+    """Needed or not, in the request or in what it refers to."""
+    update = json.loads(schemas()["UpdateFirmware"])["$defs"]["FirmwareType"]["properties"]
+    assert (update["retrieveDateTime"]["format"], update["installDateTime"]["format"]) == ("date-time", "date-time")
+    assert "format" not in update["location"]
+    assert json.loads(schemas()["ReserveNow"])["properties"]["expiryDateTime"]["format"] == "date-time"

@@ -1,6 +1,7 @@
-"""SQLite engines with the settings that keep what was acknowledged: WAL, synchronous FULL, one BEGIN of our own."""
+"""Which database a URL names; SQLite engines that keep what was acknowledged: WAL, synchronous FULL, one BEGIN of our own."""
 
 import sqlite3
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,7 +9,10 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, StatementError
 from sqlalchemy.pool import StaticPool
 
+from evhold.adapters.sql.types import POSTGRESQL
+
 BUSY_TIMEOUT_MS: Final = 5_000
+EXPECTED: Final = "sqlite:///path/to/file or postgresql://user@host/database"
 #: Result codes that mean that the database is away, not that a statement is wrong.
 _AWAY_CODES: Final = frozenset(
     {
@@ -34,7 +38,7 @@ class DatabaseNotSupported(ValueError):
 
 
 def read_url(text: str) -> URL:
-    """The URL of a SQLite database; ``sqlite://`` is one in memory.
+    """The URL of a database that we speak; ``sqlite://`` is one in memory.
 
     Raises:
         DatabaseNotSupported: Another database, or no URL.
@@ -42,12 +46,19 @@ def read_url(text: str) -> URL:
     try:
         url = make_url(text)
     except ArgumentError:
-        raise DatabaseNotSupported("the database URL is not readable; expected sqlite:///path/to/file") from None
-    if url.get_backend_name() == "postgresql":
-        raise DatabaseNotSupported("PostgreSQL is not built in yet; use sqlite:///path/to/file")
-    if url.drivername not in ("sqlite", "sqlite+pysqlite"):
-        raise DatabaseNotSupported(f"{url.get_backend_name()} is not supported; use sqlite:///path/to/file")
+        raise DatabaseNotSupported(f"the database URL is not readable; expected {EXPECTED}") from None
+    if url.drivername not in ("sqlite", "sqlite+pysqlite", POSTGRESQL):
+        raise DatabaseNotSupported(f"{url.drivername} is not supported; use {EXPECTED}")
+    if is_postgresql(url) and find_spec("asyncpg") is None:
+        raise DatabaseNotSupported(
+            "PostgreSQL needs the extra cluster: pip install 'evhold[cluster]'; use sqlite:///path/to/file"
+        )
     return url
+
+
+def is_postgresql(url: URL) -> bool:
+    """Whether it names a server, not a file."""
+    return url.drivername == POSTGRESQL
 
 
 def is_memory(url: URL) -> bool:

@@ -3,8 +3,8 @@
 from datetime import datetime
 from typing import Final
 
+from evhold.adapters.sql.database import Database
 from evhold.adapters.sql.outbox import PRUNED
-from evhold.adapters.sql.storage import SqlStorage
 from evhold.usecases.ports import Told
 
 PAGE: Final = 500
@@ -13,8 +13,12 @@ PAGE: Final = 500
 class EventLog:
     """What the reader of the outbox and the bus read from."""
 
-    def __init__(self, storage: SqlStorage) -> None:
+    def __init__(self, storage: Database) -> None:
         self._storage = storage
+
+    async def number(self) -> None:
+        """Every event that is committed by now has its number, and is found by ``after``."""
+        await self._storage.number()
 
     async def after(self, seq: int, *, limit: int = PAGE) -> list[Told]:
         """The next events behind this number; fewer than ``limit``: there are no more now."""

@@ -1,4 +1,8 @@
-"""Events beside the rows that they tell of, in one commit; numbered so that a reader of ``seq > last`` loses none."""
+"""Events beside the rows that they tell of, in one commit; numbered so that a reader of ``seq > last`` loses none.
+
+On PostgreSQL a row's first number is provisional, below zero, and no reader sees it; after the commit it gets its true one
+from ``pg_outbox``.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -26,9 +30,9 @@ _AFTER: Final = (
     .order_by(outbox.c.seq)
     .limit(bindparam("most"))
 )
-_LAST: Final = select(func.max(outbox.c.seq))
-_OLDEST: Final = select(outbox.c.seq, outbox.c.at).order_by(outbox.c.seq).limit(_PRUNE_AT_ONCE)
-_DELETE: Final = delete(outbox).where(outbox.c.seq <= bindparam("last"))
+_LAST: Final = select(func.max(outbox.c.seq)).where(outbox.c.seq > 0)
+_OLDEST: Final = select(outbox.c.seq, outbox.c.at).where(outbox.c.seq > 0).order_by(outbox.c.seq).limit(_PRUNE_AT_ONCE)
+_DELETE: Final = delete(outbox).where(outbox.c.seq > 0, outbox.c.seq <= bindparam("last"))
 _CURSOR: Final = select(cursors.c.seq).where(cursors.c.name == bindparam("wanted"))
 
 

@@ -1,52 +1,50 @@
-"""The firehose: rows of many stations in one commit, by the driver's executemany (ports.Recorder).
+"""The firehose: rows of many stations in one commit, by the driver's own calls for many rows (ports.Recorder).
 
 House rules:
 - One batch is on its way at a time; what comes meanwhile waits for the next, so load makes batches, and quiet makes none wait.
 - Of rows with the same key the last one is stored; events are all stored, in order of arrival.
-- When a batch fails, its members run singly: one bad row harms nobody else.
+- When a batch fails, its members run singly, or in ever smaller parts: one bad row harms nobody else.
 """
 
 import asyncio
-import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterable
-from datetime import datetime
-from typing import Any, Final
+from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Insert, insert
 
 from evhold.adapters.sql import connectors, outbox, station_rows, transactions
-from evhold.adapters.sql.storage import SqlStorage
+from evhold.adapters.sql.database import Database
+from evhold.adapters.sql.driver import Parameters, move_sweeps, run_many
 from evhold.adapters.sql.tables import outbox as outbox_table
 from evhold.adapters.sql.tx import SqlTx
-from evhold.adapters.sql.types import MICROSECOND
 from evhold.adapters.sql.upsert import DriverText
 from evhold.domain.connector import Connector
 from evhold.domain.events import ConnectorChanged, Event
 from evhold.domain.station import Station
 from evhold.domain.transaction import Transaction
-from evhold.usecases.ports import StorageAway
-
-Parameters = tuple[Any, ...]
+from evhold.domain.values import StationId
+from evhold.usecases.ports import Overtaken, StorageAway
 
 MAX_ROWS: Final = 500
-#: As sweep_time() has it: a reservation is swept by its station's clock.
-_MOVE_SWEEP: Final = (
-    "UPDATE reservations SET sweep_at = held_until - ?1"
-    " WHERE station_id = ?2 AND sweep_at IS NOT NULL AND sweep_at <> held_until - ?1"
-)
 
 
 class _Entry:
     """One row with its events, and who waits for it."""
 
-    __slots__ = ("clock", "events", "future", "key", "row", "table")
+    __slots__ = ("clock", "events", "fence", "future", "key", "row", "table")
 
-    def __init__(self, table: DriverText, key: tuple[object, ...], row: Parameters, events: list[Parameters]) -> None:
+    def __init__(
+        self, table: DriverText, key: tuple[str | int, ...], row: Parameters, events: list[Parameters]
+    ) -> None:
         self.table = table
         self.key = key
         self.row = row
         self.events = events
-        self.clock: Parameters | None = None
+        self.clock: tuple[timedelta, str] | None = None
+        #: The connection of a station that has to count, among many nodes.
+        self.fence: tuple[StationId, int] | None = None
         self.future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def settle(self, error: BaseException | None) -> None:
@@ -59,9 +57,9 @@ class _Entry:
 
 
 class SqlRecorder:
-    """ports.Recorder, on the writer thread of this storage."""
+    """ports.Recorder, by the transactions of this storage."""
 
-    def __init__(self, storage: SqlStorage, *, now: Callable[[], datetime]) -> None:
+    def __init__(self, storage: Database, *, now: Callable[[], datetime]) -> None:
         self._storage = storage
         self._now = now
         self._pending: list[_Entry] = []
@@ -72,22 +70,28 @@ class SqlRecorder:
         self._stations = self._text(station_rows.record_station(storage.dialect), leave_out=no_secrets)
         self._events = self._text(insert(outbox_table), leave_out=("seq",))
 
-    def connector(self, connector: Connector, event: ConnectorChanged) -> "asyncio.Future[None]":
+    def connector(
+        self, connector: Connector, event: ConnectorChanged, *, epoch: int | None = None
+    ) -> "asyncio.Future[None]":
         """The connector's row and its event, in one commit."""
         key = (connector.station_id, connector.evse_id, connector.connector_id)
         row = self._connectors.parameters(connectors.row_of(connector))
-        return self._add(_Entry(self._connectors, key, row, self._told((event,))))
+        entry = _Entry(self._connectors, key, row, self._told((event,)))
+        entry.fence = None if epoch is None else (connector.station_id, epoch)
+        return self._add(entry)
 
-    def transaction(self, transaction: Transaction) -> "asyncio.Future[None]":
+    def transaction(self, transaction: Transaction, *, epoch: int | None = None) -> "asyncio.Future[None]":
         """The transaction's row."""
         row = self._transactions.parameters(transactions.row_of(transaction, stored_at=self._now()))
-        return self._add(_Entry(self._transactions, (transaction.station_id, transaction.transaction_id), row, []))
+        entry = _Entry(self._transactions, (transaction.station_id, transaction.transaction_id), row, [])
+        entry.fence = None if epoch is None else (transaction.station_id, epoch)
+        return self._add(entry)
 
     def station(self, station: Station, events: Iterable[Event]) -> "asyncio.Future[None]":
         """What the station reported, and its events; of what is provisioned nothing, but for a station that is new."""
         row = self._stations.parameters(station_rows.row_of(station))
         entry = _Entry(self._stations, (station.id.casefold(),), row, self._told(events))
-        entry.clock = (station.clock_offset // MICROSECOND, station.id)
+        entry.clock = (station.clock_offset, station.id)
         return self._add(entry)
 
     def _text(self, statement: Insert, *, leave_out: tuple[str, ...] = ()) -> DriverText:
@@ -119,8 +123,28 @@ class SqlRecorder:
             for entry in batch:
                 entry.settle(error)
             self._next()
-        else:
+        elif self._storage.in_order:
             self._write_singly(batch)
+        else:
+            self._write_parts(deque(_halves(batch)))
+
+    def _write_parts(self, parts: "deque[list[_Entry]]") -> None:
+        """Where transactions run side by side, one part after the other; one that fails is halved until it is one row."""
+        if not parts:
+            self._next()
+            return
+        part = parts.popleft()
+
+        def end(done: "asyncio.Future[None]") -> None:
+            error = done.exception()
+            if error is None or len(part) == 1 or isinstance(error, StorageAway):
+                for entry in part:
+                    entry.settle(error)
+            else:
+                parts.extendleft(reversed(_halves(part)))
+            self._write_parts(parts)
+
+        self._write(part).add_done_callback(end)
 
     def _write_singly(self, batch: list[_Entry]) -> None:
         """Each in a savepoint of its own; the one that is at fault hears of it."""
@@ -137,17 +161,25 @@ class SqlRecorder:
         return self._storage.write(lambda tx: self._run(tx, batch))
 
     def _run(self, tx: SqlTx, batch: list[_Entry]) -> None:
-        """On the writer thread."""
-        driver = tx.connection.connection.driver_connection
-        assert isinstance(driver, sqlite3.Connection)
+        """Within the transaction."""
+        fences = {entry.fence for entry in batch if entry.fence is not None}
+        # Of two connections of a station one at least is overtaken: dict() keeps either, and the other is found out.
+        if fences and len(tx.nodes.holds(dict(fences))) < len(fences):
+            raise Overtaken("a connection does not count any more")
         for table in (self._stations, self._connectors, self._transactions):
             rows = {entry.key: entry.row for entry in batch if entry.table is table}
             if rows:
-                driver.executemany(table.text, rows.values())
+                # By their keys: batches of two nodes then wait for each other, and do not get stuck.
+                run_many(tx.connection, table.text, [rows[key] for key in sorted(rows)])
         clocks = [entry.clock for entry in batch if entry.clock is not None]
         if clocks:
-            driver.executemany(_MOVE_SWEEP, clocks)
+            move_sweeps(tx.connection, clocks)
         events = [event for entry in batch for event in entry.events]
         if events:
-            driver.executemany(self._events.text, events)
+            run_many(tx.connection, self._events.text, events)
             tx.outbox.told = True
+
+
+def _halves(batch: list[_Entry]) -> list[list[_Entry]]:
+    middle = len(batch) // 2
+    return [batch[:middle], batch[middle:]]

@@ -66,6 +66,12 @@ def sweep_time(reservation: Reservation, *, clock_offset: timedelta) -> datetime
     return reservation.expiry - clock_offset if expires or releases else None
 
 
+def remind_time(reservation: Reservation, *, clock_offset: timedelta) -> datetime | None:
+    """When the terms in force expire, by our clock; None where nobody is to be told that it is near, or everybody was."""
+    is_due = reservation.state is State.ACTIVE and reservation.reminded_of != reservation.terms.expiry
+    return reservation.terms.expiry - clock_offset if is_due else None
+
+
 def row_of(reservation: Reservation, *, clock_offset: timedelta) -> dict[str, Any]:
     """All columns but the row's own number."""
     terms, due = reservation.terms, reservation.due
@@ -86,6 +92,7 @@ def row_of(reservation: Reservation, *, clock_offset: timedelta) -> dict[str, An
         "due_at": (reservation.retry_at or reservation.updated_at) if due else None,
         "held_until": reservation.expiry,
         "sweep_at": sweep_time(reservation, clock_offset=clock_offset),
+        "remind_at": remind_time(reservation, clock_offset=clock_offset),
         "ask_message_id": reservation.ask.message_id if reservation.ask else None,
         "more": encode(More(**{name: getattr(reservation, name) for name in _REST_NAMES})).decode(),
     }

@@ -5,12 +5,21 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, insert, or_, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Sequence as Counter
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from evhold.adapters.sql.asks import AskStore
 from evhold.adapters.sql.outbox import OutboxStore
-from evhold.adapters.sql.reservation_rows import history_row, reservation_of, row_of, sweep_time, transition_of
+from evhold.adapters.sql.reservation_rows import (
+    history_row,
+    remind_time,
+    reservation_of,
+    row_of,
+    sweep_time,
+    transition_of,
+)
 from evhold.adapters.sql.tables import claims, history, reservations, sequences, stations
+from evhold.adapters.sql.types import POSTGRESQL
 from evhold.adapters.sql.upsert import insert_of
 from evhold.domain.errors import EvseAlreadyReserved, ReservationUnknown, StationUnknown, VersionConflict
 from evhold.domain.reservation import Reservation, State, Transition
@@ -22,7 +31,8 @@ SEQUENCE: Final = "reservation_id"
 
 r = reservations.c
 _ALL: Final = select(reservations)
-_GET: Final = _ALL.where(r.reservation_id == bindparam("wanted")).with_for_update()
+_GET: Final = _ALL.where(r.reservation_id == bindparam("wanted"))
+_GET_FOR_CHANGE: Final = _GET.with_for_update()
 _INSERT: Final = insert(reservations)
 _UPDATE: Final = update(reservations).where(
     r.reservation_id == bindparam("wanted"), r.version == bindparam("version_before")
@@ -33,7 +43,17 @@ _NEXT_ID: Final = (
     .values(value=sequences.c.value + 1)
     .returning(sequences.c.value)
 )
+#: PostgreSQL's own: no transaction waits for another's number. One that is rolled back leaves a gap.
+_NUMBERS: Final = Counter("reservation_ids")
+_EXHAUSTED: Final = "2200H"
 _CLOCK_OFFSET: Final = select(stations.c.clock_offset).where(stations.c.id == bindparam("wanted"))
+#: Where transactions run side by side, the row is touched: one that moves the clock meanwhile collides with this one.
+_CLOCK_OFFSET_HELD: Final = (
+    update(stations)
+    .where(stations.c.id == bindparam("wanted"))
+    .values(epoch=stations.c.epoch)
+    .returning(stations.c.clock_offset)
+)
 _RELEASE: Final = claims.delete().where(
     claims.c.station_id == bindparam("station"),
     claims.c.evse_id == bindparam("evse"),
@@ -48,7 +68,12 @@ _BOUND: Final = (
     .limit(1)
 )
 _SWEEP: Final = _ALL.where(r.sweep_at <= bindparam("before")).order_by(r.sweep_at).limit(bindparam("most"))
+#: What another node has taken up is not waited for.
+_SWEEP_FOR_CHANGE: Final = _SWEEP.with_for_update(skip_locked=True)
 _NEXT_SWEEP: Final = select(r.sweep_at).where(r.sweep_at.is_not(None)).order_by(r.sweep_at).limit(1)
+_REMIND: Final = _ALL.where(r.remind_at <= bindparam("before")).order_by(r.remind_at).limit(bindparam("most"))
+_REMIND_FOR_CHANGE: Final = _REMIND.with_for_update(skip_locked=True)
+_NEXT_REMIND: Final = select(r.remind_at).where(r.remind_at.is_not(None)).order_by(r.remind_at).limit(1)
 _COUNT: Final = select(r.status, func.count()).group_by(r.status)
 
 
@@ -59,15 +84,19 @@ class SequenceExhausted(RuntimeError):
 def start_sequence(connection: Connection, *, first: int) -> None:
     """A new database gives ``first`` as its first reservation id; an old one goes on where it was."""
     statement = insert_of(sequences, dialect=connection.dialect).on_conflict_do_nothing()
-    connection.execute(statement, {"name": SEQUENCE, "value": first - 1})
+    begun = connection.execute(statement, {"name": SEQUENCE, "value": first - 1}).rowcount
+    if begun and connection.dialect.name == POSTGRESQL:
+        connection.execute(select(func.setval(_NUMBERS.name, first, False)))
 
 
 class ReservationStore:
-    """ports.Reservations."""
+    """ports.Reservations. ``reading``: nothing will be changed, so nothing is locked."""
 
-    def __init__(self, connection: Connection, *, outbox: OutboxStore) -> None:
+    def __init__(self, connection: Connection, *, outbox: OutboxStore, reading: bool = False) -> None:
         self._connection = connection
         self._outbox = outbox
+        self._reading = reading
+        self._shared = connection.dialect.name == POSTGRESQL
         self._asks = AskStore(connection)
         #: As this transaction read or wrote them.
         self._known: dict[int, Reservation] = {}
@@ -76,7 +105,12 @@ class ReservationStore:
 
     def next_id(self) -> ReservationId:
         """One never used before. A deleted database must not give again what stations still hold: the start is random."""
-        value = self._connection.scalar(_NEXT_ID)
+        try:
+            value = self._connection.scalar(_NUMBERS.next_value() if self._shared else _NEXT_ID)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != _EXHAUSTED:
+                raise
+            value = None
         if value is None:
             raise SequenceExhausted
         return ReservationId(value)
@@ -164,12 +198,21 @@ class ReservationStore:
 
     def to_sweep(self, *, at: datetime, grace: timedelta, limit: int) -> list[Reservation]:
         """Soonest expired first."""
-        return self._find(_SWEEP, before=at - grace, most=limit)
+        return self._find(_SWEEP if self._reading else _SWEEP_FOR_CHANGE, before=at - grace, most=limit)
 
     def next_sweep(self, *, grace: timedelta) -> datetime | None:
         """By our clock."""
         sweep_at: datetime | None = self._connection.scalar(_NEXT_SWEEP)
         return None if sweep_at is None else sweep_at + grace
+
+    def to_remind(self, *, at: datetime, before: timedelta, limit: int) -> list[Reservation]:
+        """Soonest to expire first."""
+        return self._find(_REMIND if self._reading else _REMIND_FOR_CHANGE, before=at + before, most=limit)
+
+    def next_remind(self, *, before: timedelta) -> datetime | None:
+        """By our clock."""
+        remind_at: datetime | None = self._connection.scalar(_NEXT_REMIND)
+        return None if remind_at is None else remind_at - before
 
     def page(self, wanted: ReservationFilter) -> tuple[list[Reservation], int | None]:
         """Newest first, and the cursor of the next page."""
@@ -185,9 +228,14 @@ class ReservationStore:
 
     def clock_moved(self, station_id: StationId, *, clock_offset: timedelta) -> None:
         """The sweep of this station's reservations goes by its new clock offset."""
-        for known in self._find(_ALL.where(r.station_id == station_id, r.sweep_at.is_not(None))):
+        timed = or_(r.sweep_at.is_not(None), r.remind_at.is_not(None))
+        for known in self._find(_ALL.where(r.station_id == station_id, timed)):
             moved = update(reservations).where(r.reservation_id == known.id)
-            self._connection.execute(moved.values(sweep_at=sweep_time(known, clock_offset=clock_offset)))
+            times = {
+                "sweep_at": sweep_time(known, clock_offset=clock_offset),
+                "remind_at": remind_time(known, clock_offset=clock_offset),
+            }
+            self._connection.execute(moved.values(times))
 
     # Parts of a step
 
@@ -195,7 +243,8 @@ class ReservationStore:
         # Stations send whatever they like, also numbers that no column holds.
         if not 0 < reservation_id <= MAX_RESERVATION_ID:
             return None
-        row = self._connection.execute(_GET, {"wanted": reservation_id}).mappings().first()
+        query = _GET if self._reading else _GET_FOR_CHANGE
+        row = self._connection.execute(query, {"wanted": reservation_id}).mappings().first()
         if row is None:
             return None
         found = self._known[reservation_id] = reservation_of(row)
@@ -222,9 +271,11 @@ class ReservationStore:
             raise VersionConflict(after.id, before.version)
 
     def _clock_offset(self, reservation: Reservation) -> timedelta:
-        if sweep_time(reservation, clock_offset=timedelta()) is None:
+        none = timedelta()
+        if sweep_time(reservation, clock_offset=none) is None and remind_time(reservation, clock_offset=none) is None:
             return timedelta()
-        return self._connection.scalar(_CLOCK_OFFSET, {"wanted": reservation.station_id}) or timedelta()
+        query = _CLOCK_OFFSET_HELD if self._shared else _CLOCK_OFFSET
+        return self._connection.scalar(query, {"wanted": reservation.station_id}) or timedelta()
 
     def _tell(self, step: Step) -> None:
         if step.transition is not None:

@@ -7,10 +7,12 @@ from typing import Final
 from sqlalchemy import Connection, bindparam, insert, select, update
 
 from evhold.adapters.sql.connectors import ConnectorStore
+from evhold.adapters.sql.driver import run_many
 from evhold.adapters.sql.outbox import OutboxStore
 from evhold.adapters.sql.reservations import ReservationStore
 from evhold.adapters.sql.station_rows import row_of, station_of
 from evhold.adapters.sql.tables import stations
+from evhold.adapters.sql.types import POSTGRESQL, aware
 from evhold.domain.errors import StationUnknown
 from evhold.domain.station import Credentials, Station
 from evhold.domain.values import StationId
@@ -24,6 +26,10 @@ _UPDATE: Final = update(stations).where(s.folded_id == bindparam("wanted"))
 _CREDENTIALS: Final = select(s.id, s.password_salt, s.password_hash, s.security_profile).where(s.removed_at.is_(None))
 _EPOCH: Final = update(stations).where(s.folded_id == bindparam("wanted")).values(epoch=s.epoch + 1).returning(s.epoch)
 _SEEN: Final = update(stations).where(s.id == bindparam("wanted")).values(last_seen=bindparam("heard"))
+_SEEN_MANY: Final = (
+    "UPDATE stations SET last_seen = seen.heard FROM unnest(CAST($1 AS text[]), CAST($2 AS timestamptz[]))"
+    " AS seen (station, heard) WHERE id = seen.station"
+)
 _NO_CREDENTIALS: Final = {"password_salt": None, "password_hash": None}
 
 
@@ -105,9 +111,13 @@ class StationStore:
 
     def seen(self, at: dict[StationId, datetime]) -> None:
         """``last_seen`` of many."""
-        if at:
-            rows = [{"wanted": station_id, "heard": heard} for station_id, heard in at.items()]
-            self._connection.execute(_SEEN, rows)
+        if at and self._connection.dialect.name == POSTGRESQL:
+            # One statement: a boot or an order that touches one of these rows meanwhile collides with all of it.
+            rows = sorted((station_id, aware(heard)) for station_id, heard in at.items())
+            run_many(self._connection, _SEEN_MANY, rows)
+        elif at:
+            each = [{"wanted": station_id, "heard": heard} for station_id, heard in at.items()]
+            self._connection.execute(_SEEN, each)
 
     def _clock_moved(self, station_id: StationId, *, clock_offset: timedelta) -> None:
         store = ReservationStore(self._connection, outbox=OutboxStore(self._connection))

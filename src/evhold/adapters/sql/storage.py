@@ -1,4 +1,4 @@
-"""Storage on SQLite: one writer thread, two reader threads (ports.Storage)."""
+"""Storage by its URL; and on SQLite: one writer thread, two reader threads (ports.Storage)."""
 
 import asyncio
 import secrets
@@ -7,10 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Final, TypeVar
 
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
 from sqlalchemy.engine import Dialect
 
-from evhold.adapters.sql.engine import is_away, is_memory, open_engine, plain, read_url
+from evhold.adapters.sql.database import Database
+from evhold.adapters.sql.engine import is_away, is_memory, is_postgresql, open_engine, plain, read_url
 from evhold.adapters.sql.migrate import migrate_engine
 from evhold.adapters.sql.reservations import start_sequence
 from evhold.adapters.sql.tx import SqlTx
@@ -26,6 +27,8 @@ READERS: Final = 2
 
 class SqlStorage:
     """Transactions and snapshots. Made by ``open_storage``; use it on one loop, and close it there."""
+
+    in_order = True
 
     def __init__(self, writer_engine: Engine, *, reader_engine: Engine | None, now: Callable[[], datetime]) -> None:
         self._writer = Writer(writer_engine, now=now)
@@ -64,6 +67,9 @@ class SqlStorage:
         """``call`` runs on the loop after every commit of ours that told events."""
         self._writer.on_told.append(call)
 
+    async def number(self) -> None:
+        """The one writer numbers events as it stores them: there is nothing to do."""
+
     async def close(self) -> None:
         """What was queued is stored, and the threads and files are given back."""
         await self._writer.close()
@@ -81,11 +87,12 @@ class SqlStorage:
             raise plain(error) from error.__cause__
 
 
-def open_storage(url: str, *, clock: Clock, draw: Callable[[int], int] = secrets.randbelow) -> SqlStorage:
+def open_storage(url: str, *, clock: Clock, draw: Callable[[int], int] = secrets.randbelow) -> Database:
     """The database of this URL, made and migrated if need be, ready for transactions.
 
     Args:
-        url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, or ``sqlite://`` for one in memory.
+        url: ``sqlite:///relative.db``, ``sqlite:////absolute.db``, ``sqlite://`` for one in memory, or
+            ``postgresql://user@host/database``, which has to be there.
         clock: Ours.
         draw: A random number below its argument; where a new database's reservation ids start.
 
@@ -94,6 +101,16 @@ def open_storage(url: str, *, clock: Clock, draw: Callable[[int], int] = secrets
         StorageAway: It can't be opened.
     """
     where = read_url(url)
+    if is_postgresql(where):
+        # Not before it is asked for: the driver is an extra.
+        from evhold.adapters.sql.pg_storage import open_postgresql  # noqa: PLC0415
+
+        return open_postgresql(where, clock=clock, draw=draw)
+    return open_sqlite(where, clock=clock, draw=draw)
+
+
+def open_sqlite(where: URL, *, clock: Clock, draw: Callable[[int], int] = secrets.randbelow) -> SqlStorage:
+    """As ``open_storage``."""
     engine = open_engine(where, make=True)
     try:
         migrate_engine(engine)

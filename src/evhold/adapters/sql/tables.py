@@ -12,12 +12,11 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Table,
-    Text,
     UniqueConstraint,
     text,
 )
 
-from evhold.adapters.sql.types import Duration, UtcDateTime
+from evhold.adapters.sql.types import Duration, Text, UtcDateTime, WideInteger
 
 metadata: Final = MetaData(
     naming_convention={
@@ -71,8 +70,8 @@ connectors: Final = Table(
     "connectors",
     metadata,
     Column("station_id", Text, primary_key=True),
-    Column("evse_id", Integer, primary_key=True),
-    Column("connector_id", Integer, primary_key=True),
+    Column("evse_id", WideInteger, primary_key=True),
+    Column("connector_id", WideInteger, primary_key=True),
     Column("status", Text),
     Column("type", Text),
     Column("since", UtcDateTime),
@@ -82,10 +81,10 @@ connectors: Final = Table(
 reservations: Final = Table(
     "reservations",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", WideInteger, primary_key=True),
     Column("reservation_id", Integer, nullable=False, unique=True),
     Column("station_id", Text, ForeignKey("stations.id"), nullable=False),
-    Column("evse_id", Integer),
+    Column("evse_id", WideInteger),
     Column("connector_type", Text),
     Column("id_token", Text, nullable=False),
     Column("id_token_type", Text, nullable=False),
@@ -101,7 +100,7 @@ reservations: Final = Table(
     Column("cause", Text),
     Column("confirmed", Boolean, nullable=False),
     Column("transaction_id", Text),
-    Column("used_evse_id", Integer),
+    Column("used_evse_id", WideInteger),
     Column("used_at", UtcDateTime),
     Column("cancel_requested_at", UtcDateTime),
     Column("cancel_sent_at", UtcDateTime),
@@ -111,16 +110,21 @@ reservations: Final = Table(
     # The later expiry of both terms, by the station's clock; ``sweep_at`` is the same by ours, None while it is not to be swept.
     Column("held_until", UtcDateTime, nullable=False),
     Column("sweep_at", UtcDateTime),
+    # The expiry of the terms in force by our clock, None once it was told that it is near.
+    Column("remind_at", UtcDateTime),
     Column("ask_message_id", Text),
     Column("more", Text, nullable=False),
     UniqueConstraint("reservation_id", "station_id"),
     Index("idx_reservations_station", "station_id"),
     Index("idx_reservations_status", "status"),
     Index("idx_reservations_id_token", "id_token"),
+    Index("idx_reservations_created", "created_at"),
+    Index("idx_reservations_updated", "updated_at"),
     _partial("idx_reservations_expiry", "expiry_date_time", where="status IN ('Pending', 'Unconfirmed', 'Active')"),
     Index("idx_reservations_station_status", "station_id", "status"),
     Index("idx_reservations_id_token_folded", "id_token_folded"),
     _partial("idx_reservations_sweep", "sweep_at", where="sweep_at IS NOT NULL"),
+    _partial("idx_reservations_remind", "remind_at", where="remind_at IS NOT NULL"),
     _partial("idx_reservations_due", "station_id", "due_at", where="due IS NOT NULL"),
     _partial("idx_reservations_ask", "station_id", where="ask_message_id IS NOT NULL"),
     _partial("idx_reservations_transaction", "station_id", "transaction_id", where="transaction_id IS NOT NULL"),
@@ -131,7 +135,7 @@ claims: Final = Table(
     "claims",
     metadata,
     Column("station_id", Text, primary_key=True),
-    Column("evse_id", Integer, primary_key=True),
+    Column("evse_id", WideInteger, primary_key=True),
     Column("reservation_id", Integer, nullable=False, index=True),
 )
 
@@ -151,7 +155,7 @@ asks: Final = Table(
 history: Final = Table(
     "history",
     metadata,
-    Column("seq", Integer, primary_key=True),
+    Column("seq", WideInteger, primary_key=True),
     Column("reservation_id", Integer, nullable=False, index=True),
     Column("from_state", Text),
     Column("to_state", Text, nullable=False),
@@ -171,14 +175,14 @@ transactions: Final = Table(
     Column("station_id", Text, primary_key=True),
     Column("transaction_id", Text, primary_key=True),
     Column("state", Text, nullable=False),
-    Column("evse_id", Integer),
-    Column("connector_id", Integer),
-    Column("reservation_id", Integer),
+    Column("evse_id", WideInteger),
+    Column("connector_id", WideInteger),
+    Column("reservation_id", WideInteger),
     Column("id_token", Text),
     Column("id_token_type", Text),
     Column("token_accepted", Boolean, nullable=False),
     Column("ever_charged", Boolean, nullable=False),
-    Column("remote_start_id", Integer),
+    Column("remote_start_id", WideInteger),
     Column("started_at", UtcDateTime),
     Column("ended_at", UtcDateTime),
     Column("last_stamp", UtcDateTime),
@@ -201,6 +205,7 @@ tokens: Final = Table(
     Column("group_id_token_type", Text),
     Column("cache_expiry", UtcDateTime),
     Column("personal_message", Text),
+    Column("notify", Text),
 )
 
 keys: Final = Table(
@@ -230,11 +235,12 @@ idempotency: Final = Table(
     Column("body", LargeBinary),
 )
 
-#: AUTOINCREMENT: a number is not given again, even when all rows are pruned.
+#: AUTOINCREMENT: a number is not given again, even when all rows are pruned. PostgreSQL, whose transactions commit in any
+#: order, gives provisional numbers, downwards from -1, and true ones after the commit (``pg_outbox``).
 outbox: Final = Table(
     "outbox",
     metadata,
-    Column("seq", Integer, primary_key=True),
+    Column("seq", WideInteger, primary_key=True),
     Column("name", Text, nullable=False),
     Column("kind", Text, nullable=False),
     Column("station_id", Text),
@@ -247,7 +253,7 @@ outbox: Final = Table(
 audit: Final = Table(
     "audit",
     metadata,
-    Column("seq", Integer, primary_key=True),
+    Column("seq", WideInteger, primary_key=True),
     Column("at", UtcDateTime, nullable=False),
     Column("who", Text, nullable=False),
     Column("what", Text, nullable=False),
@@ -255,12 +261,82 @@ audit: Final = Table(
     Column("detail", Text, nullable=False),
 )
 
-#: Named positions in the outbox: how far a reader has come, and up to where old events were pruned.
-cursors: Final = Table(
-    "cursors", metadata, Column("name", Text, primary_key=True), Column("seq", Integer, nullable=False)
+webhooks: Final = Table(
+    "webhooks",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("events", Text, nullable=False),
+    Column("station_id", Text),
+    Column("id_token", Text),
+    Column("id_token_type", Text),
+    Column("secret", Text, nullable=False),
+    Column("old_secret", Text),
+    Column("old_secret_until", UtcDateTime),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("after_seq", WideInteger, nullable=False),
+    Column("disabled_at", UtcDateTime),
+    sqlite_autoincrement=True,
 )
 
-#: Numbers that are given once.
+#: ``next_at`` is there for the first that is not through of each subject only: the others wait for it.
+deliveries: Final = Table(
+    "deliveries",
+    metadata,
+    Column("number", WideInteger, primary_key=True),
+    Column("webhook_id", Integer, nullable=False),
+    Column("message_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("next_at", UtcDateTime),
+    Column("ended_at", UtcDateTime),
+    Column("last_status", Integer),
+    Column("last_error", Text),
+    # Set when another one has come to wait behind it: whoever ends it meanwhile collides, and sees that one.
+    Column("is_followed", Boolean, nullable=False),
+    Column("body", Text, nullable=False),
+    UniqueConstraint("webhook_id", "message_id"),
+    Index("idx_deliveries_of", "webhook_id", "number"),
+    _partial("idx_deliveries_next", "webhook_id", "next_at", where="next_at IS NOT NULL"),
+    _partial("idx_deliveries_subject", "subject", "webhook_id", "number", where="state = 'pending'"),
+    _partial("idx_deliveries_dead", "webhook_id", "number", where="state = 'dead'"),
+    _partial("idx_deliveries_ended", "ended_at", where="ended_at IS NOT NULL"),
+    sqlite_autoincrement=True,
+)
+
+#: Named positions in the outbox: how far a reader has come, and up to where old events were pruned.
+cursors: Final = Table(
+    "cursors", metadata, Column("name", Text, primary_key=True), Column("seq", WideInteger, nullable=False)
+)
+
+#: The nodes of a cluster. A lease that is not renewed ends the node: it is buried, and its row goes when all is settled.
+nodes: Final = Table(
+    "nodes",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("lease_until", UtcDateTime, nullable=False),
+    Column("buried", Boolean, nullable=False),
+)
+
+#: Which node has a station's socket, and by which of its connections; whoever has no row here writes nothing for it.
+owners: Final = Table(
+    "owners",
+    metadata,
+    Column("station_id", Text, primary_key=True),
+    Column("node", Text, nullable=False, index=True),
+    Column("epoch", Integer, nullable=False),
+)
+
+#: What the CSMS signs with.
+secrets: Final = Table(
+    "secrets", metadata, Column("name", Text, primary_key=True), Column("value", Text, nullable=False)
+)
+
+#: Numbers that are given once. On PostgreSQL a sequence gives the reservation ids, and its row says that it was begun.
 sequences: Final = Table(
     "sequences", metadata, Column("name", Text, primary_key=True), Column("value", Integer, nullable=False)
 )

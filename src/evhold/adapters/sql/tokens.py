@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Connection, Row, bindparam, delete, select
 
 from evhold.adapters.sql.tables import tokens
@@ -9,6 +10,9 @@ from evhold.adapters.sql.upsert import upsert
 from evhold.domain.authorization import Token, TokenStatus
 from evhold.domain.errors import TokenUnknown
 from evhold.domain.values import IdToken
+
+_encode: Final = msgspec.json.Encoder().encode
+_notify: Final = msgspec.json.Decoder(tuple[str, ...])
 
 _FIND: Final = select(tokens).where(tokens.c.key == bindparam("wanted"))
 _REMOVE: Final = delete(tokens).where(tokens.c.key == bindparam("wanted"))
@@ -39,6 +43,7 @@ class TokenStore:
             "group_id_token_type": group.type if group else None,
             "cache_expiry": token.cache_expiry,
             "personal_message": token.personal_message,
+            "notify": _encode(token.notify).decode() if token.notify else None,
         }
         self._connection.execute(upsert(tokens, dialect=self._connection.dialect), row)
         return is_new
@@ -62,4 +67,5 @@ def _token(row: Row[Any]) -> Token:
         group=None if group is None else IdToken(group, row.group_id_token_type),
         cache_expiry=row.cache_expiry,
         personal_message=row.personal_message,
+        notify=() if row.notify is None else _notify.decode(row.notify),
     )

@@ -71,7 +71,7 @@ class TransactionStore:
     def find(self, station_id: StationId, transaction_id: TransactionId) -> Transaction | None:
         """As last stored."""
         rows = self._connection.execute(_FIND, {"station": station_id, "wanted": transaction_id}).mappings()
-        return next((_transaction(row) for row in rows), None)
+        return next((transaction_of(row) for row in rows), None)
 
     def put(self, transaction: Transaction) -> None:
         """Stored whole."""
@@ -80,14 +80,15 @@ class TransactionStore:
 
     def open_at(self, station_id: StationId) -> list[Transaction]:
         """Not ended, oldest first."""
-        return [_transaction(row) for row in self._connection.execute(_OPEN, {"station": station_id}).mappings()]
+        return [transaction_of(row) for row in self._connection.execute(_OPEN, {"station": station_id}).mappings()]
 
     def since(self, station_id: StationId, at: datetime) -> bool:
         """Whether any was stored since, by our clock."""
         return self._connection.execute(_SINCE, {"station": station_id, "start": at}).first() is not None
 
 
-def _transaction(row: RowMapping) -> Transaction:
+def transaction_of(row: RowMapping) -> Transaction:
+    """The very transaction that was stored."""
     token = row["id_token"]
     return Transaction(
         id_token=None if token is None else IdToken(token, row["id_token_type"]),

@@ -8,27 +8,33 @@ from sqlalchemy import Connection
 
 from evhold.adapters.sql.audit import AuditStore
 from evhold.adapters.sql.connectors import ConnectorStore
+from evhold.adapters.sql.figures import FigureStore
 from evhold.adapters.sql.idempotency import IdempotencyStore
 from evhold.adapters.sql.keys import KeyStore
+from evhold.adapters.sql.nodes import NodeStore
 from evhold.adapters.sql.outbox import OutboxStore
 from evhold.adapters.sql.reservations import ReservationStore
+from evhold.adapters.sql.secrets import SecretStore
 from evhold.adapters.sql.stations import StationStore
+from evhold.adapters.sql.timeline import TimelineStore
 from evhold.adapters.sql.tokens import TokenStore
 from evhold.adapters.sql.transactions import TransactionStore
+from evhold.adapters.sql.webhooks import WebhookStore
 
 
 class SqlTx:
     """One transaction's stores; each is made when it is first asked for."""
 
-    def __init__(self, connection: Connection, *, now: Callable[[], datetime]) -> None:
+    def __init__(self, connection: Connection, *, now: Callable[[], datetime], reading: bool = False) -> None:
         self.connection = connection
         self.outbox = OutboxStore(connection)
         self._now = now
+        self._reading = reading
 
     @cached_property
     def reservations(self) -> ReservationStore:
         """Reservations, with claims, asks, history."""
-        return ReservationStore(self.connection, outbox=self.outbox)
+        return ReservationStore(self.connection, outbox=self.outbox, reading=self._reading)
 
     @cached_property
     def stations(self) -> StationStore:
@@ -56,6 +62,11 @@ class SqlTx:
         return KeyStore(self.connection)
 
     @cached_property
+    def secrets(self) -> SecretStore:
+        """Secrets of our own."""
+        return SecretStore(self.connection)
+
+    @cached_property
     def idempotency(self) -> IdempotencyStore:
         """Idempotency-Keys."""
         return IdempotencyStore(self.connection)
@@ -64,3 +75,23 @@ class SqlTx:
     def audit(self) -> AuditStore:
         """Who did what."""
         return AuditStore(self.connection)
+
+    @cached_property
+    def nodes(self) -> NodeStore:
+        """Nodes, and which stations are theirs."""
+        return NodeStore(self.connection, now=self._now)
+
+    @cached_property
+    def figures(self) -> FigureStore:
+        """Reservations, to be counted."""
+        return FigureStore(self.connection)
+
+    @cached_property
+    def webhooks(self) -> WebhookStore:
+        """Webhooks and their deliveries."""
+        return WebhookStore(self.connection)
+
+    @cached_property
+    def timeline(self) -> TimelineStore:
+        """What happened at stations."""
+        return TimelineStore(self.connection)

@@ -1,9 +1,10 @@
-"""Column types that SQLite lacks: aware times and durations, exact to the microsecond."""
+"""Column types that are alike in every database: texts in one order, whole numbers, aware times and durations, exact to the microsecond."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, DateTime, Interval
+import sqlalchemy
+from sqlalchemy import BigInteger, DateTime, Integer, Interval
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
@@ -11,20 +12,30 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND: Final = timedelta(microseconds=1)
 POSTGRESQL: Final = "postgresql"
 
+#: Sorted by code points, as SQLite does, whatever the database's collation is.
+Text: Final = sqlalchemy.Text().with_variant(sqlalchemy.Text(collation="C"), POSTGRESQL)
+#: 64 bits. In SQLite every integer has them, and only INTEGER makes a key that counts up.
+WideInteger: Final = BigInteger().with_variant(Integer(), "sqlite")
+
 
 class NaiveTime(ValueError):
     """A time without a zone was to be stored."""
 
 
-def microseconds(value: datetime) -> int:
-    """The microseconds since 1970.
+def aware(value: datetime) -> datetime:
+    """The very time.
 
     Raises:
         NaiveTime: It has no zone.
     """
     if value.tzinfo is None:
         raise NaiveTime(f"{value!r} has no zone")
-    return (value - EPOCH) // MICROSECOND
+    return value
+
+
+def microseconds(value: datetime) -> int:
+    """The microseconds since 1970. Raises NaiveTime."""
+    return (aware(value) - EPOCH) // MICROSECOND
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -41,8 +52,7 @@ class UtcDateTime(TypeDecorator[datetime]):
         """Raises NaiveTime."""
         if value is None:
             return None
-        stored = microseconds(value)
-        return value if dialect.name == POSTGRESQL else stored
+        return aware(value) if dialect.name == POSTGRESQL else microseconds(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """In UTC, whatever the session's zone."""

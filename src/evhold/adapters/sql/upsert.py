@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Insert, Table, func
+from sqlalchemy import Insert, Table, column, func, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 
@@ -35,24 +35,30 @@ def upsert(
         on: The columns of the conflict.
     """
     statement = insert_of(table, dialect=dialect)
-    identity = list(on or (column.name for column in table.primary_key))
+    identity = list(on or (one.name for one in table.primary_key))
     changes: dict[str, Any] = {
-        column.name: func.coalesce(statement.excluded[column.name], column)
-        if column.name in keep_known
-        else statement.excluded[column.name]
-        for column in table.columns
-        if column.name not in identity and column.name not in unless
+        one.name: func.coalesce(statement.excluded[one.name], one)
+        if one.name in keep_known
+        else statement.excluded[one.name]
+        for one in table.columns
+        if one.name not in identity and one.name not in unless
     }
     return statement.on_conflict_do_update(index_elements=identity, set_=changes)
 
 
 class DriverText:
-    """A statement as the driver takes it: its text, and the making of its parameters from a row of Python values."""
+    """A statement as the driver takes it: its text, and the making of its parameters from a row of Python values.
+
+    For SQLite's ``executemany`` a question mark a column; for PostgreSQL an array a column, unnested by the server.
+    """
 
     def __init__(self, statement: Insert, *, dialect: Dialect, leave_out: Collection[str] = ()) -> None:
         table = statement.table
         assert isinstance(table, Table)
-        names = [column.name for column in table.columns if column.name not in leave_out]
+        names = [one.name for one in table.columns if one.name not in leave_out]
+        if dialect.name == POSTGRESQL:
+            given = text(_unnested(table, names, dialect=dialect)).columns(*(column(name) for name in names))
+            statement = statement.from_select(names, given, include_defaults=False)
         compiled = statement.inline().compile(dialect=dialect, column_keys=names)
         self.text = str(compiled)
         order = compiled.positiontup or names
@@ -60,5 +66,14 @@ class DriverText:
         self._columns = [(name, type_.bind_processor(dialect)) for name, type_ in zip(order, types, strict=True)]
 
     def parameters(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
-        """The row in the order of the text's question marks, in the driver's types."""
+        """The row in the order of the text's parameters, in the driver's types."""
         return tuple(process(row[name]) if process else row[name] for name, process in self._columns)
+
+
+def _unnested(table: Table, names: Sequence[str], *, dialect: Dialect) -> str:
+    # The bare name of the type: a collation is no part of an array's.
+    types = [
+        dialect.type_compiler_instance.process(table.columns[name].type).partition(" COLLATE")[0] for name in names
+    ]
+    arrays = (f"CAST(${number} AS {type_}[])" for number, type_ in enumerate(types, start=1))
+    return f"SELECT * FROM unnest({', '.join(arrays)}) AS given ({', '.join(names)})"

@@ -26,6 +26,7 @@ from evhold.usecases.ports import (
     CallResult,
     CancelAnswer,
     Clock,
+    Connected,
     Ids,
     NeverSent,
     NoAnswer,
@@ -37,7 +38,7 @@ class Report(Protocol):
     """`h04_end.report`, bound. Its result says whether the reservation is known; the station is answered alike."""
 
     def __call__(
-        self, station_id: StationId, reservation_id: int, status: Literal["Expired", "Removed"], /, *, heard: Heard
+        self, connected: Connected, reservation_id: int, status: Literal["Expired", "Removed"], /, *, heard: Heard
     ) -> Awaitable[object]: ...
 
 
@@ -51,7 +52,7 @@ def routes(*, report: Report) -> dict[str, Route[Any, Any]]:
             return
         heard = convert.heard(context)()
         # H04.FR.01, H01.FR.16, H01.FR.17: Expired or Removed ends it; the answer waits for the commit.
-        await report(context.station_id, reservation_id, request.reservation_update_status, heard=heard)
+        await report(context, reservation_id, request.reservation_update_status, heard=heard)
 
     return {"ReservationStatusUpdate": convert.route("ReservationStatusUpdate", reservation_status_update)}
 
@@ -78,9 +79,9 @@ class Commands:
         """Return whether the station can be asked; only an accepted boot counts as registered (B02, B03)."""
         return self._calls.presence(station_id)
 
-    def withdraw(self, station_id: StationId, message_id: MessageId) -> bool:
+    async def withdraw(self, station_id: StationId, message_id: MessageId) -> bool:
         """Take back an order that waits for its turn: True, and it ends as NeverLeft("withdrawn")."""
-        return self._calls.withdraw(station_id, message_id)
+        return await self._calls.withdraw(station_id, message_id)
 
     async def reserve_now(
         self, station_id: StationId, reservation_id: ReservationId, ask: Ask

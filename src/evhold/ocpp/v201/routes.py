@@ -1,8 +1,12 @@
 """OCPP 2.0.1 put together: every action that a station may send, and what an operator may send to it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from datetime import datetime
+from functools import cache
+from typing import Any, Final, get_args
 
+import msgspec
 from msgspec import DecodeError
 
 from evhold.domain.errors import InvalidOrder
@@ -14,6 +18,7 @@ from evhold.ocpp.v201 import (
     acknowledgements,
     authorization,
     availability,
+    datatypes,
     diagnostics,
     provisioning,
     reservation,
@@ -84,6 +89,37 @@ def check(action: str, payload: bytes) -> None:
         fault = from_validation(error)
         field = fault.details.get("field", "payload")
         raise InvalidOrder(field, fault.description.removeprefix(field).strip()) from error
+
+
+@cache
+def schemas() -> Mapping[str, bytes]:
+    """Return the JSON Schema of the payload of every action that a CSMS may send, as JSON text, by action."""
+    return {action: _schema(action) for action in sorted(FROM_CSMS)}
+
+
+def _custom_data(kind: type) -> dict[str, Any]:
+    if kind is not datatypes.CustomDataType:
+        raise NotImplementedError
+    vendor_id = {"type": "string", "maxLength": 255}
+    return {"type": "object", "properties": {"vendorId": vendor_id}, "required": ["vendorId"]}
+
+
+def _schema(action: str) -> bytes:
+    request = ACTIONS[action][0]
+    found = msgspec.json.schema(request, schema_hook=_custom_data)
+    # The request itself stands at the top, what it refers to in $defs.
+    defs = found.pop("$defs")
+    for name, shape in defs.items():
+        _mark_times(shape, request if name == request.__name__ else getattr(datatypes, name))
+    top = defs.pop(request.__name__)
+    return msgspec.json.encode({**top, "$defs": defs} if defs else top)
+
+
+def _mark_times(shape: dict[str, Any], kind: type[msgspec.Struct]) -> None:
+    # Of a time that may lack its zone msgspec says that it is a string.
+    for one in msgspec.structs.fields(kind):
+        if datetime in (one.type, *get_args(one.type)):
+            shape["properties"][one.encode_name]["format"] = "date-time"
 
 
 def expect(connected: Connected, action: str, payload: bytes) -> None:

@@ -1,0 +1,52 @@
+"""What the rest of this folder, and whoever puts a node together, needs of a database: SQLite's and PostgreSQL's in one."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeVar
+
+from sqlalchemy.engine import Dialect
+
+from evhold.adapters.sql.tx import SqlTx
+from evhold.usecases.stores import Tx
+
+T = TypeVar("T")
+
+
+class Database(Protocol):
+    """ports.Storage, and what else there is to it. Use it on one loop, and close it there."""
+
+    dialect: Dialect
+    #: Whether transactions run one after the other, in the order of their submission.
+    in_order: bool
+
+    def transact(self, work: Callable[[Tx], T]) -> Awaitable[T]:
+        """As in the port; begun at once, and not ended by the end of whoever awaits it."""
+        ...
+
+    def read(self, work: Callable[[Tx], T]) -> Awaitable[T]:
+        """As in the port."""
+        ...
+
+    def write(self, work: Callable[[SqlTx], T]) -> "asyncio.Future[T]":
+        """As ``transact``, for work that knows SQL."""
+        ...
+
+    def look(self, work: Callable[[SqlTx], T]) -> "asyncio.Future[T]":
+        """As ``read``, for work that knows SQL."""
+        ...
+
+    def on_told(self, call: Callable[[], None]) -> None:
+        """``call`` runs on the loop when events were committed."""
+        ...
+
+    async def number(self) -> None:
+        """Every event that is committed by now has its number.
+
+        Raises:
+            StorageAway: Some may wait for it.
+        """
+        ...
+
+    async def close(self) -> None:
+        """What was begun is stored, and all connections are given back."""
+        ...

@@ -1,0 +1,261 @@
+"""Follows the committed events, puts them down for delivery, and sends what is due; beside other nodes, or alone.
+
+House rules
+- No target waits for another: each has so many attempts at a time of its own, and nothing else is shared but the database.
+- Outcomes are stored, and new work is claimed, in one transaction at a time; sending holds none.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Final, TypeVar
+
+import structlog
+
+from evhold.domain.events import RegistryChanged, ReservationChanged
+from evhold.domain.webhooks import DRIVERS, Delivery, Outcome, Webhook
+from evhold.usecases.deliveries import Scribe, Turn, is_wanted, put_down, turn
+from evhold.usecases.ports import Clock, Ids, Storage, StorageAway, Told
+from evhold.usecases.stores import Tx
+from evhold.usecases.webhooks import Send
+
+#: Attempts at a time to one target.
+SLOTS: Final = 8
+BATCH: Final = 500
+#: How far the stored position may lie behind while nobody wants to be told anything.
+BEHIND: Final = 500
+POLL_S: Final = 5.0
+RETRY_S: Final = 0.5
+STOP_S: Final = 5.0
+KEPT: Final = timedelta(days=7)
+PRUNE_EVERY: Final = timedelta(hours=1)
+
+T = TypeVar("T")
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("evhold.webhooks")
+Follow = Callable[[int | None], AsyncIterator[Told | None]]
+SendToDriver = Callable[[Delivery], Awaitable[Outcome]]
+
+
+class Worker:
+    """One a node.
+
+    Args:
+        storage: Waits while the database is away.
+        follow: The committed events after a number.
+        scribe: Writes what is sent.
+        send: One attempt at a webhook.
+        send_to_driver: One attempt at a driver's addresses; None where the extra is not there.
+        clock: Ours.
+        ids: For jitter.
+    """
+
+    def __init__(
+        self,
+        *,
+        storage: Storage,
+        follow: Follow,
+        scribe: Scribe,
+        send: Send,
+        send_to_driver: SendToDriver | None,
+        clock: Clock,
+        ids: Ids,
+    ) -> None:
+        self._storage = storage
+        self._follow = follow
+        self._scribe = scribe
+        self._send = send
+        self._send_to_driver = send_to_driver
+        self._clock = clock
+        self._ids = ids
+        self._hooks: dict[int, Webhook] = {}
+        self._told: asyncio.Queue[Told | None] = asyncio.Queue(maxsize=BATCH)
+        self._stored = 0
+        self._woken = asyncio.Event()
+        self._busy: Counter[int] = Counter()
+        self._sending: set[asyncio.Task[None]] = set()
+        self._ended: list[tuple[Delivery, Outcome]] = []
+        self._pruned_at = clock.now()
+        self._running: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """It works from where it, or another node, had come. Raises StorageAway."""
+        self._stored = await self._storage.transact(_position)
+        await self._reload()
+        self._running = asyncio.create_task(self._run(self._follow(self._stored)), name="webhooks")
+
+    async def stop(self) -> None:
+        """What was being sent has ended, or is left to the next start."""
+        if self._running is None:
+            return
+        self._running.cancel()
+        await asyncio.wait([self._running])
+        if self._sending:
+            await asyncio.wait(set(self._sending), timeout=STOP_S)
+        for task in set(self._sending):
+            task.cancel()
+        try:
+            await self._turn(free={})
+        except StorageAway as error:
+            log.warning("webhooks.storage-away", error=str(error))
+
+    def wake(self) -> None:
+        """There may be something due."""
+        self._woken.set()
+
+    async def _run(self, told: AsyncIterator[Told | None]) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._always(partial(self._listen, told), name="listen"))
+            group.create_task(self._always(self._put_down_next, name="put-down"))
+            group.create_task(self._always(self._deliver_due, name="deliver"))
+
+    async def _always(self, step: Callable[[], Awaitable[None]], *, name: str) -> None:
+        """One step after the other, for ever; trouble is waited out."""
+        while True:
+            try:
+                await step()
+            except StorageAway as error:
+                log.warning("webhooks.storage-away", step=name, error=str(error))
+                await asyncio.sleep(RETRY_S)
+            except Exception:  # the top of a task: others wait to be told
+                log.exception("webhooks.failed", step=name)
+                await asyncio.sleep(RETRY_S)
+
+    # Events become deliveries
+
+    async def _listen(self, told: AsyncIterator[Told | None]) -> None:
+        try:
+            one = await anext(told)
+        except StopAsyncIteration:
+            await asyncio.Event().wait()
+            return
+        await self._told.put(one)
+
+    async def _put_down_next(self) -> None:
+        batch = [await self._told.get()]
+        while len(batch) < BATCH and not self._told.empty():
+            batch.append(self._told.get_nowait())
+        part: list[Told] = []
+        for one in batch:
+            if one is None:
+                log.error("webhooks.gap", after=self._stored)
+                continue
+            part.append(one)
+            # Whoever came or went with this event is told, or not, of the very next one.
+            if isinstance(one.event, RegistryChanged) and one.event.kind == "webhook":
+                await self._put_down(part)
+                part = []
+                await self._patiently(self._reload)
+        await self._put_down(part)
+
+    async def _put_down(self, part: Sequence[Told]) -> None:
+        if not part:
+            return
+        if not any(self._is_wanted(one) for one in part) and part[-1].seq - self._stored < BEHIND:
+            return
+        made = await self._patiently(lambda: self._storage.transact(lambda tx: put_down(tx, part, scribe=self._scribe)))
+        self._stored = part[-1].seq
+        if made:
+            self.wake()
+
+    def _is_wanted(self, told: Told) -> bool:
+        if self._scribe.to_driver is not None and isinstance(told.event, ReservationChanged):
+            return True
+        return is_wanted(told, tuple(self._hooks.values()))
+
+    async def _reload(self) -> None:
+        hooks = await self._storage.read(lambda tx: tx.webhooks.all())
+        self._hooks = {one.id: one for one in hooks}
+        self.wake()
+
+    async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Until it is done: what was taken from the queue must not be lost."""
+        while True:
+            try:
+                return await work()
+            except StorageAway as error:
+                log.warning("webhooks.storage-away", error=str(error))
+                await asyncio.sleep(RETRY_S)
+
+    # Deliveries are sent
+
+    async def _deliver_due(self) -> None:
+        self._woken.clear()
+        free = {one: SLOTS - self._busy[one] for one in self._targets() if self._busy[one] < SLOTS}
+        next_at = None
+        if self._ended or free:
+            done = await self._turn(free=free)
+            next_at = done.next_at
+            for delivery in done.claimed:
+                self._begin(delivery)
+        await self._prune()
+        wait_s = POLL_S if next_at is None else (next_at - self._clock.now()).total_seconds()
+        until = self._clock.monotonic() + min(max(wait_s, 0.0), POLL_S)
+        timer = self._clock.call_at(until, self._woken.set)
+        try:
+            await self._woken.wait()
+        finally:
+            timer.cancel()
+
+    def _targets(self) -> list[int]:
+        hooks = [one.id for one in self._hooks.values() if one.disabled_at is None]
+        return hooks if self._send_to_driver is None else [*hooks, DRIVERS]
+
+    async def _turn(self, *, free: dict[int, int]) -> Turn:
+        ended, self._ended = self._ended, []
+        at = self._clock.now()
+        try:
+            return await self._storage.transact(lambda tx: turn(tx, ended, free=free, at=at, jitter=self._ids.jitter))
+        except BaseException:
+            self._ended = ended + self._ended
+            raise
+
+    def _begin(self, delivery: Delivery) -> None:
+        self._busy[delivery.webhook_id] += 1
+        task = asyncio.create_task(self._attempt(delivery), name=f"webhook {delivery.webhook_id}")
+        self._sending.add(task)
+        task.add_done_callback(self._sending.discard)
+
+    async def _attempt(self, delivery: Delivery) -> None:
+        try:
+            outcome = await self._sent(delivery)
+        except Exception:  # the top of a task: the others go on
+            log.exception("webhook.failed", webhook=delivery.webhook_id, delivery=delivery.number)
+            outcome = Outcome(error="a fault of ours")
+        finally:
+            self._busy[delivery.webhook_id] -= 1
+        if outcome.error is not None:
+            log.warning(
+                "webhook.not-delivered",
+                webhook=delivery.webhook_id,
+                delivery=delivery.number,
+                attempt=delivery.attempts,
+                error=outcome.error,
+            )
+        self._ended.append((delivery, outcome))
+        self.wake()
+
+    async def _sent(self, delivery: Delivery) -> Outcome:
+        if delivery.webhook_id == DRIVERS and self._send_to_driver is not None:
+            return await self._send_to_driver(delivery)
+        webhook = self._hooks.get(delivery.webhook_id)
+        if webhook is None:
+            return Outcome(error="the webhook was removed")
+        return await self._send(webhook, message_id=delivery.message_id, body=delivery.body.encode())
+
+    async def _prune(self) -> None:
+        now = self._clock.now()
+        if now - self._pruned_at >= PRUNE_EVERY:
+            self._pruned_at = now
+            while await self._storage.transact(lambda tx: tx.webhooks.prune(before=now - KEPT)):
+                pass
+
+
+def _position(tx: Tx) -> int:
+    """The stored position; the first time the number of the newest event."""
+    known = tx.webhooks.position()
+    if known is None:
+        known = tx.webhooks.last_event()
+        tx.webhooks.move(to=known)
+    return known

@@ -1,0 +1,88 @@
+"""/session: a page signs in with an API key, and has a cookie from then on."""
+
+from urllib.parse import urlsplit
+
+from litestar import Response
+
+from evhold.domain.access import ApiKey
+from evhold.web import cookies
+from evhold.web.calls import Calls
+from evhold.web.dto import SessionCreate, SessionDto
+from evhold.web.problems import Problem, invalid
+from evhold.web.request import Req, body_of, calls_of, reply
+
+
+async def create(request: Req) -> Response[bytes]:
+    """POST /session."""
+    _check_origin(request)
+    kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        # A form of another site can't send this type.
+        raise invalid(("Content-Type", "is application/json"))
+    calls, body = calls_of(request), await body_of(request, SessionCreate)
+    key = await calls.keys.authenticate(body.key.strip())
+    if key is None:
+        raise Problem("unauthorized", "there is no such key, or it is valid no more")
+    value = cookies.issue(key.id, signer=calls.signer, now=calls.clock.now())
+    return _told(request, key, csrf=cookies.csrf_of(value, signer=calls.signer), value=value)
+
+
+async def show(request: Req) -> Response[bytes]:
+    """GET /session."""
+    found = await signed_in(request.headers.getall("Cookie", []), calls=calls_of(request))
+    if found is None:
+        raise Problem("unauthorized", "nobody is signed in, or the session has ended")
+    key, session = found
+    return _told(request, key, csrf=session.csrf)
+
+
+async def end(request: Req) -> Response[bytes]:
+    """DELETE /session."""
+    _check_origin(request)
+    headers = {"Set-Cookie": cookies.setting("", secure=_is_secure(request)), "Cache-Control": "no-store"}
+    return Response(b"", status_code=204, headers=headers)
+
+
+async def signed_in(headers: list[str], *, calls: Calls) -> tuple[ApiKey, cookies.Session] | None:
+    """The key of the first good session cookie in these Cookie headers, with its session.
+
+    Raises:
+        StorageAway: The keys can't be read.
+    """
+    now, signer = calls.clock.now(), calls.signer
+    for value in (one for header in headers for one in cookies.values_in(header)):
+        session = cookies.read(value, signer=signer, now=now)
+        key = None if session is None else await calls.keys.by_id(session.key_id)
+        if session is not None and key is not None:
+            return key, session
+    return None
+
+
+def _told(request: Req, key: ApiKey, *, csrf: str, value: str | None = None) -> Response[bytes]:
+    headers = {"Cache-Control": "no-store"}
+    if value is not None:
+        headers["Set-Cookie"] = cookies.setting(value, secure=_is_secure(request))
+    told = SessionDto(role=key.role, name=key.name, csrf=csrf, version=calls_of(request).version)
+    return reply(told, headers=headers)
+
+
+def _is_secure(request: Req) -> bool:
+    return str(request.scope["scheme"]) == "https"
+
+
+def _check_origin(request: Req) -> None:
+    """Another site's page may not sign its reader in or out. Browsers say whose page it is; others have none."""
+    told, origin = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
+    if told is not None:
+        ours = told in ("same-origin", "none")
+    else:
+        ours = origin is None or _host(origin) == request.headers.get("Host", "").lower()
+    if not ours:
+        raise Problem("foreign-origin", "sign in and out on the page of this server")
+
+
+def _host(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return ""

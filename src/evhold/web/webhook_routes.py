@@ -1,0 +1,100 @@
+"""The part of the table of operations that is about webhooks."""
+
+from typing import Final
+
+from evhold.web import webhook_dto, webhooks
+from evhold.web.operations import OPERATING, Operation
+
+_UNKNOWN: Final = ("webhook-unknown",)
+
+WEBHOOKS: Final = (
+    Operation(
+        method="GET",
+        path="/webhooks",
+        name="listWebhooks",
+        summary="Webhooks, and how many of their deliveries wait or were given up; never the secrets",
+        tag="webhooks",
+        roles=OPERATING,
+        handler=webhooks.listed,
+        answers={200: list[webhook_dto.WebhookDto]},
+    ),
+    Operation(
+        method="POST",
+        path="/webhooks",
+        name="createWebhook",
+        summary="Tell events to an address from now on (Standard Webhooks); the secret is shown this once",
+        tag="webhooks",
+        roles=OPERATING,
+        handler=webhooks.create,
+        body=webhook_dto.WebhookCreate,
+        answers={201: webhook_dto.WebhookDto},
+        problems=("too-many-webhooks",),
+    ),
+    Operation(
+        method="GET",
+        path="/webhooks/{webhookId:int}",
+        name="showWebhook",
+        summary="One webhook",
+        tag="webhooks",
+        roles=OPERATING,
+        handler=webhooks.show,
+        answers={200: webhook_dto.WebhookDto},
+        problems=_UNKNOWN,
+    ),
+    Operation(
+        method="DELETE",
+        path="/webhooks/{webhookId:int}",
+        name="removeWebhook",
+        summary="Tell it nothing more; what waited for it is gone",
+        tag="webhooks",
+        roles=OPERATING,
+        handler=webhooks.remove,
+        answers={204: None},
+        problems=_UNKNOWN,
+    ),
+    Operation(
+        method="POST",
+        path="/webhooks/{webhookId:int}/secret",
+        name="rotateWebhookSecret",
+        summary="A new secret, shown this once; the one before signs too for 24 h",
+        tag="webhooks",
+        roles=OPERATING,
+        handler=webhooks.rotate,
+        answers={200: webhook_dto.WebhookDto},
+        problems=_UNKNOWN,
+    ),
+    Operation(
+        method="POST",
+        path="/webhooks/{webhookId:int}/test",
+        name="testWebhook",
+        summary="Send webhook.test and tell what was answered; a good answer lets a disabled webhook be told events again",
+        tag="webhooks",
+        roles=OPERATING,
+        handler=webhooks.test,
+        answers={200: webhook_dto.WebhookTestDto},
+        problems=_UNKNOWN,
+    ),
+    Operation(
+        method="GET",
+        path="/webhooks/{webhookId:int}/deliveries",
+        name="listDeliveries",
+        summary="What it was sent, or will be, newest first; kept for 7 days after the end",
+        tag="webhooks",
+        roles=OPERATING,
+        handler=webhooks.deliveries,
+        query=webhook_dto.DeliveryQuery,
+        answers={200: list[webhook_dto.DeliveryDto]},
+        problems=_UNKNOWN,
+    ),
+    Operation(
+        method="POST",
+        path="/webhooks/{webhookId:int}/deliveries/{number:int}/redeliver",
+        name="redeliver",
+        summary="Send a delivery that was given up once more",
+        tag="webhooks",
+        roles=OPERATING,
+        handler=webhooks.redeliver,
+        answers={202: webhook_dto.DeliveryDto},
+        problems=(*_UNKNOWN, "delivery-unknown"),
+    ),
+)

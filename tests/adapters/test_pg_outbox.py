@@ -1,0 +1,180 @@
+"""Numbers of events on PostgreSQL, where transactions commit in any order: no reader of ``seq > last`` loses one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+from sql_examples import NOON, MovedClock
+from sqlalchemy.util import await_only
+
+from evhold.adapters.bus_local import LocalBus
+from evhold.adapters.outbox import OutboxReader
+from evhold.adapters.sql.database import Database
+from evhold.adapters.sql.event_log import EventLog
+from evhold.adapters.sql.storage import open_storage
+from evhold.domain.events import RegistryChanged
+from evhold.usecases.ports import Told
+from evhold.usecases.stores import Tx
+from postgres import Postgres
+
+
+class Node:
+    """Storage, log, reader and bus of one node; it hears of the others by their word alone."""
+
+    def __init__(self, url: str) -> None:
+        self.storage: Database = open_storage(url, clock=MovedClock())
+        self.log = EventLog(self.storage)
+        self.bus = LocalBus(self.log, position=0)
+        self.reader = OutboxReader(self.log, position=0, tell=self.bus.tell, poll_s=3600)
+        self.storage.on_told(self.reader.wake)
+        self.running = asyncio.create_task(self.reader.run())
+        self.followed = self.bus.follow(after=0)
+
+    async def tell(self, key: str) -> None:
+        """An event is committed."""
+        await self.storage.transact(lambda tx: tx.outbox.add(event(key)))
+
+    async def take(self, count: int) -> list[str]:
+        """The next so many, by key; their numbers grow."""
+        told = [await anext(self.followed) for _ in range(count)]
+        numbers = [one.seq for one in told if one is not None]
+        assert numbers == sorted(set(numbers))
+        return [_key(one) for one in told]
+
+    async def close(self) -> None:
+        """It is gone."""
+        self.bus.close()
+        self.running.cancel()
+        await asyncio.wait([self.running])
+        await self.storage.close()
+
+
+def event(key: str) -> RegistryChanged:
+    """An event that is told apart."""
+    return RegistryChanged(at=NOON, kind="token", key=key)
+
+
+def _key(told: Told | None) -> str:
+    assert told is not None
+    assert isinstance(told.event, RegistryChanged)
+    return told.event.key
+
+
+@pytest.fixture
+def url(postgres: Postgres) -> str:
+    """A new database."""
+    return postgres.create()
+
+
+@pytest.fixture
+async def nodes(url: str) -> AsyncIterator[list[Node]]:
+    """Three, each listening."""
+    made = [Node(url) for _ in range(3)]
+    for one in made:
+        await one.reader.drain()
+    yield made
+    for one in made:
+        await one.close()
+
+
+async def test_an_event_is_told_by_every_node_at_once(nodes: list[Node]) -> None:
+    """Whoever committed it, and without any node looking by the clock."""
+    await nodes[0].tell("a")
+    await nodes[1].tell("b")
+    assert [sorted(await one.take(2)) for one in nodes] == [["a", "b"]] * 3
+
+
+async def test_a_transaction_that_commits_late_is_not_passed_over(nodes: list[Node]) -> None:
+    """It told its event first, and commits when a later one has long been read."""
+    added, go = asyncio.Event(), asyncio.Event()
+
+    def slow(tx: Tx) -> None:
+        tx.outbox.add(event("late"))
+        added.set()
+        await_only(go.wait())
+
+    late = asyncio.ensure_future(nodes[0].storage.transact(slow))
+    await added.wait()
+    await nodes[1].tell("early")
+    assert [await one.take(1) for one in nodes] == [["early"]] * 3
+    go.set()
+    await late
+    assert [await one.take(1) for one in nodes] == [["late"]] * 3
+
+
+async def test_no_node_loses_or_repeats_while_all_write(nodes: list[Node]) -> None:
+    """Three nodes, sixty writers; each node's stream has each event once, all in the same order, each writer's in its own."""
+
+    async def write(node: Node, lane: int) -> None:
+        for number in range(10):
+            await node.tell(f"{lane}-{number}")
+
+    readers = [asyncio.create_task(one.take(600)) for one in nodes]
+    await asyncio.gather(*(write(nodes[lane % 3], lane) for lane in range(60)))
+    streams = [await one for one in readers]
+    assert streams[0] == streams[1] == streams[2]
+    assert len(set(streams[0])) == 600
+    for lane in range(60):
+        mine = [key for key in streams[0] if key.startswith(f"{lane}-")]
+        assert mine == [f"{lane}-{number}" for number in range(10)]
+
+
+async def test_what_a_dead_process_left_is_numbered_by_the_next(url: str) -> None:
+    """The command line, or a node that died behind its commit: at the next look, in the order of the telling."""
+    storage = open_storage(url, clock=MovedClock())
+
+    def work(tx: Tx) -> None:
+        for key in ("a", "b", "c"):
+            tx.outbox.add(event(key))
+
+    await storage.transact(work)
+    assert await EventLog(storage).after(0) == []
+    assert await EventLog(storage).last() == 0
+    await storage.close()
+    node = Node(url)
+    assert await node.take(3) == ["a", "b", "c"]
+    assert await node.log.last() == 3
+    await node.close()
+
+
+async def test_numbering_waits_for_the_one_who_is_at_it(url: str, nodes: list[Node]) -> None:
+    """Under the lock of another node none is given; afterwards all are."""
+    other = await asyncpg.connect(url)
+    await other.execute(f"BEGIN; SELECT pg_advisory_xact_lock({0x65_76_68_6F_6C_64})")
+    await nodes[0].tell("a")
+    numbering = asyncio.create_task(nodes[1].log.number())
+    while not await other.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"):
+        await asyncio.sleep(0)
+    assert not numbering.done()
+    await other.execute("COMMIT")
+    await other.close()
+    await numbering
+    assert await nodes[2].take(1) == ["a"]
+
+
+async def test_a_lost_listener_is_replaced(url: str, nodes: list[Node]) -> None:
+    """At the next look of the reader the connection is made anew, and hears again."""
+    killer = await asyncpg.connect(url)
+    await killer.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_notify%' AND pid <> pg_backend_pid()"
+    )
+    await killer.close()
+    for one in nodes:
+        one.reader.wake()
+    await nodes[0].tell("a")
+    assert sorted({key for one in nodes[:1] for key in await one.take(1)}) == ["a"]
+
+
+async def test_pruning_leaves_what_has_no_number_yet(url: str) -> None:
+    """It was told by nobody."""
+    storage = open_storage(url, clock=MovedClock())
+    log = EventLog(storage)
+    await storage.transact(lambda tx: tx.outbox.add(event("a")))
+    assert await log.prune(before=NOON.replace(year=2100)) == 0
+    await log.number()
+    assert await log.prune(before=NOON.replace(year=2100)) == 1
+    assert await log.pruned() == await log.last() == 1
+    await storage.close()
