@@ -1,7 +1,7 @@
 #!/bin/sh
 # Make .venv hold exactly what the locks say. Usage: tools/setup.sh run|dev
 #   run: what `evhold` needs (requirements.txt)      dev: that, what the tests need (requirements-dev.txt), and a Chromium
-# Nothing is done when nothing changed. PYTHON=... chooses the interpreter (3.11 or later), EVHOLD_CHROMIUM=... the browser.
+# Nothing is done when nothing changed. PYTHON=... chooses the interpreter (3.11 or later), TEST_CHROMIUM=... the browser.
 set -eu
 cd "$(dirname "$0")/.."
 level=${1:?usage: tools/setup.sh run|dev}
@@ -32,8 +32,8 @@ find_python() {
 starts() { browser=$(command -v "$1") && "$browser" --version >/dev/null 2>&1; }
 
 find_browser() {
-    if [ -n "${EVHOLD_CHROMIUM:-}" ]; then
-        starts "$EVHOLD_CHROMIUM"
+    if [ -n "${TEST_CHROMIUM:-}" ]; then
+        starts "$TEST_CHROMIUM"
         return
     fi
     for candidate in $browsers; do
@@ -45,13 +45,13 @@ find_browser() {
 # The page is tested in a real browser, and no test is left out for want of one.
 need_browser() {
     if find_browser; then return; fi
-    if [ -z "${EVHOLD_CHROMIUM:-}" ] && is_root && command -v apt-get >/dev/null; then
+    if [ -z "${TEST_CHROMIUM:-}" ] && is_root && command -v apt-get >/dev/null; then
         say "installing chromium"
         apt_install chromium fonts-liberation || true
         if find_browser; then return; fi
     fi
-    fail "the tests need Chromium and none was found that starts (looked for: ${EVHOLD_CHROMIUM:-$browsers})." \
-        "On Debian: sudo apt-get install chromium; or name one (Google Chrome will do): make EVHOLD_CHROMIUM=/path/to/chrome"
+    fail "the tests need Chromium and none was found that starts (looked for: ${TEST_CHROMIUM:-$browsers})." \
+        "On Debian: sudo apt-get install chromium; or name one (Google Chrome will do): make TEST_CHROMIUM=/path/to/chrome"
 }
 
 apt_install() {
@@ -65,7 +65,7 @@ has_browser() {
     [ "$level" = dev ] || return 0
     [ -f "$venv/.evhold-browser" ] || return 1
     browser=$(cat "$venv/.evhold-browser")
-    [ -x "$browser" ] && { [ -z "${EVHOLD_CHROMIUM:-}" ] || [ "$(command -v "$EVHOLD_CHROMIUM")" = "$browser" ]; }
+    [ -x "$browser" ] && { [ -z "${TEST_CHROMIUM:-}" ] || [ "$(command -v "$TEST_CHROMIUM")" = "$browser" ]; }
 }
 
 # What the stamp holds: the locks, the project's own settings, where the tree is (an editable install points at it).

@@ -1,4 +1,4 @@
-"""Screenshots for docs/shots, made by the tests when EVHOLD_SHOTS is set: PNGs of at most 256 colours."""
+"""Screenshots for docs/shots, made by the tests when TEST_SHOTS is set: PNGs of at most 256 colours."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ SIZES: dict[str, ViewportSize] = {
     "desktop": {"width": 1440, "height": 900},
     "phone": {"width": 390, "height": 844},
 }
-WANTED = bool(os.environ.get("EVHOLD_SHOTS"))
+WANTED = bool(os.environ.get("TEST_SHOTS"))
 
-# The 256 most frequent colours stay; every other pixel gets the nearest of them. Rows begin with PNG's filter byte 0.
+# The most frequent colours stay, and then those that are many and far from all that stay: a small green dot is still
+# green. Every other pixel gets the nearest. Rows begin with PNG's filter byte 0.
 REDUCE = """async encoded => {
   const blob = await (await fetch('data:image/png;base64,' + encoded)).blob();
   const bitmap = await createImageBitmap(blob);
@@ -27,20 +28,23 @@ REDUCE = """async encoded => {
   const pixels = new Uint32Array(canvas.getImageData(0, 0, width, height).data.buffer);
   const counts = new Map();
   for (const pixel of pixels) counts.set(pixel, (counts.get(pixel) ?? 0) + 1);
-  const kept = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 256).map(entry => entry[0]);
-  const parts = colour => [colour & 255, colour >> 8 & 255, colour >> 16 & 255];
-  const palette = kept.map(parts);
-  const near = new Map(kept.map((colour, index) => [colour, index]));
-  for (const colour of counts.keys()) {
-    if (near.has(colour)) continue;
-    const [r, g, b] = parts(colour);
-    let best = 0, least = Infinity;
-    palette.forEach(([x, y, z], index) => {
-      const far = (r - x) ** 2 + (g - y) ** 2 + (b - z) ** 2;
-      if (far < least) { least = far; best = index; }
-    });
-    near.set(colour, best);
+  const colours = [...counts].sort((a, b) => b[1] - a[1])
+    .map(([colour, count]) => ({colour, count, rgb: [0, 8, 16].map(bits => colour >> bits & 255), far: Infinity}));
+  const palette = [];
+  const keep = kept => {
+    palette.push(kept.rgb);
+    for (const one of colours) {
+      const far = one.rgb.reduce((sum, part, n) => sum + (part - kept.rgb[n]) ** 2, 0);
+      if (far < one.far) Object.assign(one, {far, index: palette.length - 1});
+    }
+  };
+  colours.slice(0, 128).forEach(keep);
+  while (palette.length < 256) {
+    const next = colours.reduce((best, one) => (one.far * one.count > best.far * best.count ? one : best));
+    if (!next.far) break;
+    keep(next);
   }
+  const near = new Map(colours.map(one => [one.colour, one.index]));
   const rows = new Uint8Array((width + 1) * height);
   pixels.forEach((pixel, n) => { rows[n + Math.floor(n / width) + 1] = near.get(pixel); });
   let text = '';

@@ -44,7 +44,7 @@ def in_browser(group: str) -> list[pytest.MarkDecorator]:
 def chromium() -> str:
     """The path of the browser: the named one, the one that the set-up found, or the first on PATH."""
     recorded = Path(sys.prefix) / ".evhold-browser"
-    named = os.environ.get("EVHOLD_CHROMIUM") or (recorded.read_text().strip() if recorded.exists() else "")
+    named = os.environ.get("TEST_CHROMIUM") or (recorded.read_text().strip() if recorded.exists() else "")
     for candidate in (named, *BROWSERS):
         if candidate and (path := shutil.which(candidate)):
             return path

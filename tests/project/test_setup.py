@@ -145,15 +145,15 @@ def test_root_gets_a_browser_installed_once(tree: Path) -> None:
 
 @pytest.mark.process
 def test_a_named_browser_wins_and_must_start(tree: Path) -> None:
-    """EVHOLD_CHROMIUM is taken, also later and with a space in its path; one that is not there stops the set-up."""
+    """TEST_CHROMIUM is taken, also later and with a space in its path; one that is not there stops the set-up."""
     python = interpreter(tree, WORKING)
     program(tree / "bin" / "chromium", "exit 0")
     named = program(tree / "a folder" / "chrome", "exit 0")
     recorded = tree / ".venv" / ".evhold-browser"
     assert run_setup(tree, python, level="dev").returncode == 0
-    assert run_setup(tree, python, level="dev", EVHOLD_CHROMIUM=str(named)).returncode == 0
+    assert run_setup(tree, python, level="dev", TEST_CHROMIUM=str(named)).returncode == 0
     assert recorded.read_text(encoding="utf-8").strip() == str(named)
-    missing = run_setup(tree, python, level="dev", EVHOLD_CHROMIUM="/nowhere/chrome")
+    missing = run_setup(tree, python, level="dev", TEST_CHROMIUM="/nowhere/chrome")
     assert missing.returncode == 1
     assert "looked for: /nowhere/chrome" in missing.stderr
 
