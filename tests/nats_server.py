@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 START_TIMEOUT_S = 30.0
@@ -49,7 +49,8 @@ class NatsServer:
         while not (found := list(files.glob("*.ports"))) or not found[0].read_text().endswith("}"):
             if self._process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError("nats-server did not start:\n" + (self.home / "log").read_text()[-2000:])
-            time.sleep(0.01)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.01)
         if not self.port:
             self.port = int(found[0].read_text().split("127.0.0.1:", 1)[1].split('"', 1)[0])
 

@@ -69,7 +69,7 @@ def test_keys_are_made_listed_and_revoked(capsys: pytest.CaptureFixture[str]) ->
         (["serve", "--nats", "nats://h"], "--nats"),
         (["serve", "--tls-key", "k.pem"], "--tls-key"),
         (["serve", "--config", "none.toml"], "none.toml"),
-        (["migrate", "--database", "postgresql://h/d"], "--database"),
+        (["migrate", "--database", "mysql://h/d"], "--database"),
         (["station", "add", "A:B"], "stationId"),
         (["station", "add", "A", "--registration", "Perhaps"], "--registration"),
         (["key", "create", "--role", "king"], "--role"),

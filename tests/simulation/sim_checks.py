@@ -52,11 +52,13 @@ class Book:
         self.by_id = {known.id: known for known in self.reservations}
 
     def told_of(self, reservation_id: int) -> list[ReservationChanged]:
-        """The events of one reservation, in order."""
+        """The events of one reservation's changes, in order; a reminder changes nothing."""
         return [
             event
             for event in self.events
-            if isinstance(event, ReservationChanged) and event.reservation.id == reservation_id
+            if isinstance(event, ReservationChanged)
+            and event.reservation.id == reservation_id
+            and event.name != "reservation.expiring"
         ]
 
     def truth(self, known: Reservation) -> Truth:

@@ -6,6 +6,7 @@ DomainError
     NothingToAsk, NoCancelRequest, CancelInProgress
     ReservationsNotSupported, UnspecifiedEvseNotSupported, TokenNotAccepted
     StationOffline, StationBusy, ReservationsAffected, GoesThroughReservations
+    WebhookUnknown, DeliveryUnknown, TooManyWebhooks, NotifyNotInstalled
     InvalidOrder
     IdempotencyKeyReused, RequestInProgress
 """
