@@ -15,6 +15,9 @@ def wrong_end(known: Reservation, station: SimStation, *, learned: timedelta) ->
     if known.phase is Phase.REMOVED_CLOSED and known.reserves_sent > 1:
         # Row 25 asks again after an Expired of the old terms; after a Removed row 23 holds, as no word tells the two apart.
         return "a Removed of what it held before came behind the Accepted of a later ReserveNow"
+    if known.phase is Phase.EXPIRED_CLOSED and known.reserves_sent > 1 and not known.was_replaced:
+        # Row 23: nobody knows whether the replacement came true, and the word of the old terms' end counts; row 22 cleans up.
+        return "an Expired of its old terms came while nobody knew of the replacement's outcome"
     return cannot_cancel(station)
 
 
