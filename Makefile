@@ -35,11 +35,13 @@ check: setup-dev ## format, lint, types, import contracts, generated files
 	@$(PY) tools/generate_messages.py --check
 	@$(PY) tools/state_machine.py --check
 	@$(PY) tools/traceability.py --check
+	@$(PY) tools/events.py --check
 
 docs: setup-dev ## write the generated files anew
 	@$(PY) tools/generate_messages.py
 	@$(PY) tools/state_machine.py
 	@$(PY) tools/traceability.py
+	@$(PY) tools/events.py
 
 format: setup-dev ## format, and mend what the linter can
 	@$(BIN)/ruff check --fix-only --quiet $(PATHS)

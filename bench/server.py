@@ -32,6 +32,8 @@ def evhold_command(folder: Path, *, database: str | None = None) -> list[str]:
         *(sys.executable, "-m", "evhold", "serve", "--api", "127.0.0.1:0", "--stations", "127.0.0.1:0"),
         *("--database", database or f"sqlite:///{folder / 'bench.db'}", "--admin-key", ADMIN_KEY),
         *("--unknown-stations", "accept", "--unknown-tokens", "accept"),
+        # What is measured begins when all are there.
+        *("--accepts-per-second", "1000000", "--drain", "0"),
     ]
 
 

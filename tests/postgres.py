@@ -91,6 +91,7 @@ class Postgres:
         self._binaries = _binaries(home)
         self._numbers = count(1)
         self._process: subprocess.Popen[bytes] | None = None
+        self._watch: subprocess.Popen[bytes] | None = None
         initdb = [self._binaries / "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8"]
         self._run([*initdb, "--locale=C.UTF-8", "--no-sync", "--no-instructions"])
 
@@ -109,6 +110,13 @@ class Postgres:
                 cwd=self.home,
                 **_as_nobody(),
             )
+        # Its standard input ends with this process, also where that is killed: then the server goes, and its folder.
+        self._watch = subprocess.Popen(
+            ["sh", "-c", 'read -r _; kill -QUIT "$0"; sleep 2; rm -rf "$1"', str(self._process.pid), str(self.home)],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         end = time.monotonic() + START_TIMEOUT_S
         while not self._is_ready():
             if self._process.poll() is not None or time.monotonic() > end:
@@ -118,9 +126,12 @@ class Postgres:
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """It is gone: SIGINT is a fast shutdown, SIGQUIT the end of a crash."""
         if self._process is not None:
+            if self._watch is not None:
+                self._watch.kill()
+                self._watch.communicate()
             self._process.send_signal(how)
             self._process.wait(START_TIMEOUT_S)
-            self._process = None
+            self._process = self._watch = None
 
     def create(self) -> str:
         """The URL of a new database with the newest schema."""

@@ -18,6 +18,7 @@ ANYWHERE = Address("0.0.0.0", 9000)
         (Settings(stations=Address("::", 9000)), "--stations"),
         (Settings(stations=Address("csms.example", 9000)), "--stations"),
         (Settings(nats="nats://127.0.0.1:4222"), "--nats"),
+        (Settings(nats="nats://127.0.0.1:4222", database="sqlite:///evhold.db"), "--nats"),
         (Settings(tls_cert="cert.pem"), "--tls-cert"),
     ],
 )
@@ -37,6 +38,7 @@ def test_settings_that_do_not_go_together_are_refused(settings: Settings, culpri
         Settings(unknown_stations="accept"),
         Settings(unknown_stations="accept", stations=Address("::1", 9000)),
         Settings(unknown_stations="accept", stations=ANYWHERE, insecure=True),
+        Settings(nats="nats://127.0.0.1:4222", database="postgresql://evhold@db/evhold"),
     ],
 )
 def test_settings_that_go_together_pass(settings: Settings) -> None:

@@ -179,6 +179,7 @@ def rules_of(settings: Settings) -> Rules:
     return Rules(
         call_timeout=timedelta(seconds=settings.call_timeout),
         expiry_grace=timedelta(seconds=settings.expiry_grace),
+        expiring_before=timedelta(seconds=settings.expiring_before),
         restore_delay=timedelta(seconds=settings.restore_delay),
         accept_unknown_tokens=settings.unknown_tokens == "accept",
     )

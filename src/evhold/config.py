@@ -128,6 +128,16 @@ def _timeout(value: object) -> float:
     return seconds
 
 
+def _rate(value: object) -> float:
+    try:
+        rate = float(value) if isinstance(value, str | int | float) and not isinstance(value, bool) else math.nan
+    except ValueError:
+        rate = math.nan
+    if not 1 <= rate <= 1_000_000:
+        raise ValueError("is a number a second, 1 to 1000000")
+    return rate
+
+
 def _count(value: object) -> int:
     text = str(value)
     if isinstance(value, bool) or not (text.isascii() and text.isdigit() and len(text) < 10):
@@ -228,7 +238,7 @@ OPTIONS: Final = (
     ),
     Option("restore-delay", _seconds, "SECONDS", "after a boot, before a forgotten reservation is restored [60]"),
     Option("max-stations", _count, "N", "more are refused with 503 [20000]"),
-    Option("accepts-per-second", _timeout, "N", "new connections; more are told to come again [500]"),
+    Option("accepts-per-second", _rate, "N", "new connections; more are told to come again [500]"),
     Option("drain", _seconds, "SECONDS", "over which stations are sent away at the end [5]"),
     Option("frame-log", _count, "MIB", "recent OCPP frames kept in memory [64]"),
     Option("webhook-allow", _networks, "CIDR", "private networks that webhooks may reach [none]"),

@@ -68,7 +68,9 @@ async def stage() -> AsyncIterator[Stage]:
     """The station is known, the sweeper has started."""
     clock, orders = TimedClock(), TaskOrders()
     storage = open_storage("sqlite://", clock=clock)
-    sweeper = h04_end.Sweeper(storage=storage, clock=clock, orders=orders, rules=Rules(expiry_grace=GRACE, expiring_before=timedelta()))
+    sweeper = h04_end.Sweeper(
+        storage=storage, clock=clock, orders=orders, rules=Rules(expiry_grace=GRACE, expiring_before=timedelta())
+    )
     made = Stage(clock, storage, orders, sweeper)
     await provision(storage)
     sweeper.start()

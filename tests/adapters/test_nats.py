@@ -12,6 +12,8 @@ from evhold.adapters.nats import NatsMesh
 from evhold.gateway.mesh import NobodyThere, NoReply, call_subject
 from nats_server import NatsServer, running_nats
 
+PAUSE_S = 0.01
+
 
 @asynccontextmanager
 async def joined(url: str) -> AsyncIterator[NatsMesh]:
@@ -28,7 +30,7 @@ async def until(what) -> None:
     """It is true, soon."""
     async with asyncio.timeout(20):
         while not what():
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(PAUSE_S)
 
 
 async def echo(payload: bytes) -> bytes:
@@ -62,7 +64,7 @@ async def test_silence_is_not_absence(nats: NatsServer) -> None:
             await one.request("quiet", b"", timeout_s=0.05)
 
 
-async def test_what_is_told_reaches_all_others(nats: NatsServer) -> None:
+async def test_what_is_told_reaches_all_others(nats: NatsServer, capsys: pytest.CaptureFixture[str]) -> None:
     """And not who told it; a handler that fails harms nobody."""
     heard: list[str] = []
     async with joined(nats.url) as one, joined(nats.url) as two, joined(nats.url) as three:
@@ -79,6 +81,7 @@ async def test_what_is_told_reaches_all_others(nats: NatsServer) -> None:
         await one.tell("news", b"x")
         await until(lambda: len(heard) == 4)
     assert sorted(heard) == ["three", "three", "two", "two"]
+    assert "nats.message-failed" in capsys.readouterr().out
 
 
 async def test_it_comes_back_by_itself() -> None:

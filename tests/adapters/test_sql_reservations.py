@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import MISSING, fields, is_dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import NoneType
-from typing import Any, NewType, get_args, get_type_hints
+from typing import Any, NewType, get_args, get_origin, get_type_hints
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -69,6 +69,8 @@ def any_of(hint: Any) -> st.SearchStrategy[Any]:
         return any_of(hint.__supertype__)
     if NoneType in get_args(hint):
         return st.none() | any_of(next(one for one in get_args(hint) if one is not NoneType))
+    if get_origin(hint) is tuple:
+        return st.lists(any_of(get_args(hint)[0]), max_size=3).map(tuple)
     if is_dataclass(hint):
         return st.builds(hint, **{name: any_of(one) for name, one in get_type_hints(hint).items()})
     return st.sampled_from(list(hint))

@@ -5,21 +5,37 @@ import json
 import httpx
 import pytest
 
-from evhold.client.api import Api, Refused, parsed
+from evhold.client.api import Evhold
+from evhold.client.requests import EventLines, Refused
 from evhold.client.watch import Board
 
 
 def test_events_are_read_line_by_line() -> None:
     """Comments and half events are passed over; data may have several lines."""
-    lines = ["retry: 1", ": hello", "", "id: 7", "event: a", "data: 1", "data: 2", "", "event: b", "", "data: 3", ""]
-    assert [(one.id, one.name, one.data) for one in parsed(iter(lines))] == [("7", "a", "1\n2"), (None, "message", "3")]
+    lines = [
+        "retry: 1",
+        ": hello",
+        "",
+        "id: 7",
+        "event: a",
+        'data: {"x":',
+        "data: 2}",
+        "",
+        "event: b",
+        "",
+        "data: {}",
+        "",
+    ]
+    reader = EventLines()
+    found = [one for line in lines if (one := reader.take(line)) is not None]
+    assert [(one.id, one.name, one.data) for one in found] == [(7, "a", {"x": 2}), (None, "message", {})]
 
 
 def test_a_problem_is_told_by_its_detail() -> None:
     """The status says whether the input was bad."""
     problem = {"type": "/problems/invalid-request", "title": "t", "status": 400, "detail": "evseId: no"}
     transport = httpx.MockTransport(lambda _: httpx.Response(400, json=problem))
-    with Api("http://h", "k", transport=transport) as api, pytest.raises(Refused, match="evseId: no") as caught:
+    with Evhold("http://h", "k", transport=transport) as api, pytest.raises(Refused, match="evseId: no") as caught:
         api.call("GET", "/x")
     assert caught.value.is_bad_input
 

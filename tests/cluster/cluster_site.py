@@ -35,6 +35,7 @@ EVSES = 2
 CALLERS = 2
 TOKENS = ("AABBCCDD", "DDCCBBAA", "0BADCAFE")
 PATIENCE_S = 90.0
+PAUSE_S = 0.1
 SEED = int(os.environ.get("EVHOLD_CLUSTER_SEED", "0")) or random.SystemRandom().randrange(1, 2**32)
 
 
@@ -138,7 +139,7 @@ class Site:
                 if not station.is_connected:
                     node = self.rng.choice([one for one in self.nodes if one.healthy])
                     station.url = f"{self.addresses[self.nodes.index(node)][1]}/{station.id}"
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(PAUSE_S)
 
     # Callers and drivers
 
@@ -164,7 +165,7 @@ class Site:
             answer = await node.http.request(method, f"{api}/api/v1{path}", timeout=15, **more)
         except httpx.HTTPError:
             self.counts["requests cut off"] += 1
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(PAUSE_S)
             return None
         assert answer.status_code != 500, answer.text + "\n".join(node.output[-40:])
         self.counts["requests answered"] += 1
@@ -212,7 +213,7 @@ class Site:
             evse_id = self.rng.randint(1, EVSES)
             held = [one.token.id_token for one in station.state.reservations.values() if one.evse_id == evse_id]
             if not station.is_online:
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(PAUSE_S)
                 continue
             # A node that is away keeps a driver waiting; the others go on.
             with suppress(TimeoutError):
@@ -223,6 +224,16 @@ class Site:
                 async with asyncio.timeout(3):
                     await station.unplug(evse_id)
             await asyncio.sleep(self.rng.uniform(0, 0.1))
+
+    async def _drive_away(self) -> None:
+        """Who was let in while the line was bad, and had no cable in by then, charges and leaves."""
+        for station in self.stations:
+            for evse in station.state.evses.values():
+                if evse.token is not None and evse.plugged is None:
+                    self.counts["late drivers"] += 1
+                    await station.plug_in(evse.id)
+                if evse.plugged is not None:
+                    await station.unplug(evse.id)
 
     # What must be true
 
@@ -256,6 +267,7 @@ class Site:
         """Nothing acknowledged is lost, nothing is booked twice, all is settled, and every node told every event once."""
         began = time.monotonic()
         await self.until_online()
+        await self._drive_away()
         await self._until(self._is_settled, "a reservation was left Pending or Unconfirmed")
         await self._until(self._is_agreed, "stations and nodes do not agree")
         for heard in self.memory.heard:
@@ -332,8 +344,10 @@ class Site:
         while not await look():
             if time.monotonic() > end:
                 await self._tell_lives()
-                raise AssertionError(f"{reproach}: {self.left}\n" + "\n".join("\n".join(node.output[-15:]) for node in self.nodes))
-            await asyncio.sleep(0.1)
+                raise AssertionError(
+                    f"{reproach}: {self.left}\n" + "\n".join("\n".join(node.output[-15:]) for node in self.nodes)
+                )
+            await asyncio.sleep(PAUSE_S)
 
     async def _tell_lives(self) -> None:
         """The histories of what was found wanting."""

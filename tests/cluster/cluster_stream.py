@@ -8,6 +8,7 @@ import httpx
 
 from csms import ADMIN_KEY
 
+PAUSE_S = 0.1
 WANTED = "reservation.*,connector.status,station.*"
 
 
@@ -44,7 +45,7 @@ class Follower:
                 except httpx.HTTPError:
                     pass
                 self.breaks += 1
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(PAUSE_S)
 
     def _take(self, line: str) -> None:
         if line.startswith("id:"):

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
-from cluster_site import Site
+import websockets
+from cluster_site import PAUSE_S, Site
+from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
+
+from csms import Csms
 
 SOAK = bool(os.environ.get("EVHOLD_SOAK"))
+MOVER = "MOVER1"
 LOAD_S = 15.0 if SOAK else 2.0
 FROZEN_S = 20.0 if SOAK else 8.0
 
@@ -33,7 +44,7 @@ async def test_stations_move_between_nodes(site: Site) -> None:
     async with site.load():
         for station in site.rng.sample(site.stations, len(site.stations) // 3):
             await station.go_offline()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(PAUSE_S)
             station._reconnect()
         await busy()
     await site.check(title="stations moved")
@@ -109,6 +120,76 @@ async def test_a_node_is_cut_from_nats(site: Site) -> None:
         node.nats_wire.mend()
         await busy()
     await site.check(title="a node cut from NATS")
+
+
+async def test_the_newer_connection_counts(site: Site) -> None:
+    """The old socket is closed at once; one whose node does not hear of it stores nothing, and gets no answer."""
+    first, second = site.nodes[0], site.nodes[1]
+    async with connect(first) as old:
+        await boot(old)
+        async with connect(second) as newer:
+            began = time.monotonic()
+            await boot(newer)
+            await until_closed(old)
+            print(
+                f"cluster: the old socket closed {(time.monotonic() - began) * 1000:.0f} ms after the new one's boot began"
+            )
+    first.nats_wire.cut()
+    try:
+        async with connect(first) as old:
+            await boot(old)
+            async with connect(second) as newer:
+                await boot(newer)
+                await say(old, "StatusNotification", status("Faulted"))
+                answered = await until_closed(old)
+                assert "StatusNotification" not in answered
+                await say(newer, "StatusNotification", status("Available"))
+                await answer_to(newer, "StatusNotification")
+                shown = await second.connectors(MOVER)
+                assert shown[1, 1] == "Available"
+    finally:
+        first.nats_wire.mend()
+        await second.request("DELETE", f"/stations/{MOVER}")
+
+
+def connect(node: Csms) -> Any:
+    """A socket of the station that moves."""
+    return websockets.connect(f"{node.stations}/{MOVER}", subprotocols=[Subprotocol("ocpp2.0.1")], proxy=None)
+
+
+async def say(socket: Any, action: str, payload: dict[str, Any]) -> None:
+    """A CALL whose message id is its action."""
+    await socket.send(json.dumps([2, action, action, payload]))
+
+
+async def answer_to(socket: Any, action: str) -> None:
+    """It was answered."""
+    async with asyncio.timeout(10):
+        while json.loads(await socket.recv())[:2] != [3, action]:
+            pass
+
+
+async def until_closed(socket: Any) -> list[str]:
+    """The message ids that came before it was."""
+    seen: list[str] = []
+    async with asyncio.timeout(10):
+        with suppress(ConnectionClosed):
+            while True:
+                seen.append(json.loads(await socket.recv())[1])
+    return seen
+
+
+async def boot(socket: Any) -> None:
+    """Accepted."""
+    station = {"model": "M", "vendorName": "V"}
+    await say(socket, "BootNotification", {"reason": "PowerUp", "chargingStation": station})
+    await answer_to(socket, "BootNotification")
+
+
+def status(text: str) -> dict[str, Any]:
+    """Of the one connector."""
+    stamp = datetime.now(UTC).isoformat()
+    return {"timestamp": stamp, "connectorStatus": text, "evseId": 1, "connectorId": 1}
 
 
 async def test_a_node_is_drained(site: Site) -> None:

@@ -168,3 +168,30 @@ async def test_a_socket_that_never_asks_is_dropped():
 
         assert await reader.read() == b""
         writer.close()
+
+
+async def test_a_storm_is_let_in_at_a_pace():
+    """Beyond the rate: 503 with a time to come again; who is in stays in."""
+    async with Gateway(accepts_per_second=1.0) as gateway, gateway.connect("CS1") as client:
+        response = await refusal(gateway.connect("CS2"))
+        assert await ask(client, "Plain") == [3, "m1", {"text": ""}]
+
+    assert response.status_code == 503
+    assert int(response.headers["Retry-After"]) >= 1
+
+
+async def test_a_drained_node_sends_everybody_on_and_lets_nobody_in():
+    """1001, one after the other; the listener is still there to say so."""
+    async with Gateway() as gateway, gateway.connect("CS1") as one, gateway.connect("CS2") as other:
+        await gateway.ready("CS1")
+        await gateway.ready("CS2")
+        await gateway.server.drain(0.01)
+        codes = []
+        for client in (one, other):
+            with pytest.raises(ConnectionClosed) as closed:
+                await client.recv()
+            codes.append(closed.value.rcvd.code)
+        response = await refusal(gateway.connect("CS1"))
+
+    assert codes == [1001, 1001]
+    assert response.status_code == 503

@@ -70,6 +70,15 @@ async def test_drivers_are_told_of_their_own_reservations(bench: Bench) -> None:
     assert one[0][1] == "reservation.accepted"
 
 
+async def test_a_token_s_reservations_alone(bench: Bench) -> None:
+    """`idToken` narrows, without regard to case, and leaves stations out."""
+    await bench.reserve()
+    await bench.reserve(evseId=2, idToken={"idToken": DRIVER.id_token, "type": DRIVER.type})
+    query = f"?idToken={DRIVER.id_token.lower()}"
+    one = await told(bench, 1, headers=bench.auth() | {"Last-Event-ID": "0"}, query=query)
+    assert one[0][2]["reservation"]["idToken"]["idToken"] == DRIVER.id_token  # type: ignore[index]
+
+
 async def test_streams_end_when_the_server_stops(bench: Bench) -> None:
     """A stopping server does not wait for its readers."""
     async with asyncio.timeout(5), bench.client.stream("GET", "/api/v1/events", headers=bench.auth()) as answer:

@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 
 import httpx
+import pytest
 from web_bench import DRIVER, Bench, never_left
 
 from evhold.domain.access import Role
@@ -358,3 +359,31 @@ async def until(bench: Bench, reservation_id: int, status: str) -> dict[str, obj
             told = (await bench.client.get(f"/api/v1/reservations/{reservation_id}", headers=bench.auth())).json()
             if told["status"] == status:
                 return told
+
+
+async def test_where_a_driver_is_told_is_for_operators_and_never_shown(bench: Bench) -> None:
+    """Addresses come from operators, are checked, and come back in no answer; a driver's key may not give any."""
+    address = "json://127.0.0.1:9/inbox"
+    made = await bench.reserve(notify=[address])
+    assert made.status_code == 201
+    assert "inbox" not in made.text
+    stored = await bench.storage.read(lambda tx: tx.reservations.get(made.json()["id"]))
+    assert (stored.notify, stored.link_base) == ((address,), None)
+    token = {"idToken": DRIVER.id_token, "type": DRIVER.type}
+    refused = await bench.reserve(Role.DRIVER, evseId=2, idToken=token, notify=[address])
+    assert refused.status_code == 403
+    for wrong in (["nowhere"], ["syslog://"], ["json://10.0.0.1/"], ["json://127.0.0.1/"] * 6):
+        answer = await bench.reserve(evseId=2, notify=wrong)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "notify")
+
+
+async def test_an_absent_extra_is_a_problem_of_its_own(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """409, and the text names what to install; tokens too."""
+    monkeypatch.setattr("evhold.adapters.notify.is_installed", lambda: False)
+    body = {"status": "Accepted", "notify": ["json://127.0.0.1/"]}
+    for answer in (
+        await bench.reserve(notify=["json://127.0.0.1/"]),
+        await bench.client.put("/api/v1/tokens/Central/A", json=body, headers=bench.auth()),
+    ):
+        assert (answer.status_code, answer.json()["type"]) == (409, "/problems/notify-not-installed")
+        assert "evhold[notify]" in answer.json()["detail"]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP
 from webhook_stage import LOOPBACK, TAG, Receiver, Stage, changed, open_stage, presence
 
 from evhold.adapters import notify
@@ -38,13 +38,12 @@ class Mailbox:
 
     def __init__(self) -> None:
         self.mails: list[Mail] = []
-        self.loop = asyncio.get_running_loop()
         self.came = asyncio.Event()
 
     async def handle_DATA(self, server: object, session: object, envelope: Any) -> str:
         """A mail is taken."""
         self.mails.append(message_from_bytes(envelope.content, policy=policy))
-        self.loop.call_soon_threadsafe(self.came.set)
+        self.came.set()
         return "250 OK"
 
     async def until_mail(self) -> Mail:
@@ -59,11 +58,10 @@ class Mailbox:
 async def mailbox() -> AsyncIterator[tuple[Mailbox, str]]:
     """An SMTP server, and apprise's URL of a driver behind it."""
     box = Mailbox()
-    controller = Controller(box, hostname="127.0.0.1", port=0)
-    await asyncio.to_thread(controller.start)
-    port = controller.server.sockets[0].getsockname()[1]
+    server = await asyncio.get_running_loop().create_server(lambda: SMTP(box), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
     yield box, f"mailto://127.0.0.1:{port}?to=driver@example.org&from=evhold@example.org"
-    await asyncio.to_thread(controller.stop)
+    server.close()
 
 
 @pytest.fixture

@@ -103,3 +103,33 @@ async def run(csms: Csms, *arguments: str, code: int = 0) -> str:
     told, _ = await process.communicate()
     assert process.returncode == code, told.decode()
     return told.decode()
+
+
+async def test_an_app_and_a_driver_are_told_of_a_whole_life(tmp_path: Path, receiver: Receiver) -> None:
+    """Accepted, expiring, expired to the app, in order; the driver is told too, with a link that works."""
+    options = (*QUICK, *OPEN, "--webhook-allow", "127.0.0.0/8", "--expiring-before", "3")
+    csms = await Csms(tmp_path, options=options).start()
+    try:
+        await add(csms, receiver.url("app"), "reservation.*")
+        simulator = await simulated(csms)
+        address = f"json://127.0.0.1:{receiver.port}/driver"
+        answer = await csms.reserve("SIM1", seconds=6, evseId=1, driverLink=True, notify=[address])
+        assert answer.status_code == 201, answer.text
+        assert "notify" not in answer.json()
+        await receiver.until_count("app", 3)
+        names = [one.json["type"] for one in receiver.at("app")]
+        assert names == ["reservation.accepted", "reservation.expiring", "reservation.expired"]
+        texts = [one.json for one in await receiver.until_count("driver", 3)]
+        assert [one["title"] for one in texts] == [
+            "Your charger is reserved",
+            "Your reservation ends soon",
+            "Your reservation has ended",
+        ]
+        link = texts[0]["message"].splitlines()[-1]
+        assert link == answer.json()["driverLink"]
+        assert (await csms.http.get(link)).status_code == 200
+        bad = await csms.reserve("SIM1", evseId=2, notify=["syslog://"])
+        assert (bad.status_code, bad.json()["errors"][0]["field"]) == (400, "notify")
+        await ended(simulator)
+    finally:
+        await csms.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import warnings
 from collections.abc import Awaitable, Callable, Sequence
 from importlib.util import find_spec
 from typing import Any, Final
@@ -89,10 +90,13 @@ def _service(address: str) -> Any:
     """What apprise makes of the URL; None for nothing, or for this machine."""
     if len(address) > LONGEST_ADDRESS or address.partition(":")[0].lower() in _LOCAL:
         return None
-    # Slow to load, and an extra.
-    import apprise  # noqa: PLC0415
+    with warnings.catch_warnings():
+        # Its mail plug-in still looks for a module that Python 3.13 has no more.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        # Slow to load, and an extra.
+        import apprise  # noqa: PLC0415
 
-    return apprise.Apprise.instantiate(address)
+        return apprise.Apprise.instantiate(address)
 
 
 def _host(service: Any) -> str:

@@ -11,7 +11,8 @@ import typer
 from evhold.cli.terminal import BAD_INPUT, REFUSED, AsJson, Group, id_token_of, say, stop
 
 if TYPE_CHECKING:
-    from evhold.client.api import Api
+    from evhold.client.api import Evhold
+    from evhold.client.types import IdToken
 
 T = TypeVar("T")
 Url = Annotated[str, typer.Option("--url", envvar="EVHOLD_URL", help="Address of the server.")]
@@ -36,30 +37,30 @@ def reserve(
 ) -> None:
     """Reserve an EVSE, a connector type, or any EVSE of a station."""
     end = _end(duration, until)
-    body: dict[str, Any] = {
-        "stationId": station,
-        "idToken": _token(token),
-        "evseId": evse,
-        "connectorType": connector_type,
-        "groupIdToken": None if group is None else _token(group),
-        "force": force,
-    }
-    headers = {} if wait else {"Prefer": "wait=0"}
 
-    def order(api: "Api") -> dict[str, Any]:
-        # By the server's clock: it is the one that says whether the end lies in the past.
-        at = api.now() + end if isinstance(end, timedelta) else end
-        terms = body | {"expiryDateTime": at.isoformat().replace("+00:00", "Z")}
-        told: dict[str, Any] = api.call("POST", "/reservations", body=terms, headers=headers).json()
+    def order(api: "Evhold") -> dict[str, Any]:
+        from evhold.client.requests import Terms, wait_headers
+
+        terms = Terms(
+            station_id=station,
+            id_token=_token(token),
+            # By the server's clock: it is the one that says whether the end lies in the past.
+            until=api.now() + end if isinstance(end, timedelta) else end,
+            evse_id=evse,
+            connector_type=connector_type,
+            group_id_token=None if group is None else _token(group),
+            force=force,
+        )
+        headers = wait_headers(wait_s=None if wait else 0)
+        told: dict[str, Any] = api.call("POST", "/reservations", body=terms.body(), headers=headers)
         return told
 
-    told = _asked(url, key, order)
-    _show(told, as_json=as_json)
+    _show(_asked(url, key, order), as_json=as_json)
 
 
 def cancel(reservation_id: int, url: Url = HOME, key: Key = None, as_json: AsJson = False) -> None:
     """Cancel a reservation at its station."""
-    _show(_asked(url, key, lambda api: api.call("DELETE", f"/reservations/{reservation_id}").json()), as_json=as_json)
+    _show(_asked(url, key, lambda api: api.call("DELETE", f"/reservations/{reservation_id}")), as_json=as_json)
 
 
 def watch(url: Url = HOME, key: Key = None, as_json: AsJson = False) -> None:
@@ -69,11 +70,12 @@ def watch(url: Url = HOME, key: Key = None, as_json: AsJson = False) -> None:
     _asked(url, key, lambda api: live(api, as_json=as_json, say=say))
 
 
-def _asked(url: str, key: str | None, work: "Callable[[Api], T]") -> T:
-    from evhold.client.api import Api, Refused
+def _asked(url: str, key: str | None, work: "Callable[[Evhold], T]") -> T:
+    from evhold.client.api import Evhold
+    from evhold.client.requests import Refused
 
     try:
-        with Api(url, key) as api:
+        with Evhold(url, key) as api:
             return work(api)
     except Refused as error:
         if error.status == 401 and not key:
@@ -81,9 +83,11 @@ def _asked(url: str, key: str | None, work: "Callable[[Api], T]") -> T:
         stop(error, BAD_INPUT if error.is_bad_input else REFUSED)
 
 
-def _token(text: str) -> dict[str, str]:
+def _token(text: str) -> "IdToken":
+    from evhold.client.types import IdToken
+
     token = id_token_of(text)
-    return {"idToken": token.id_token, "type": token.type}
+    return IdToken(token.id_token, token.type)
 
 
 def _end(duration: str | None, until: str | None) -> timedelta | datetime:

@@ -1,77 +1,125 @@
-"""The REST API from a terminal: one request, or the event stream. Small on purpose."""
+"""The API for a plain program, and for the terminal: reserve and wait for the outcome, cancel, watch."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final
+from typing import Any
 
 import httpx
 
-CONNECT_S: Final = 5.0
-ANSWER_S: Final = 330.0
-#: The server comments at least this often; a stream that is silent for longer is dead.
-SILENCE_S: Final = 45.0
+from evhold.client.requests import (
+    ANSWER_S,
+    CONNECT_S,
+    STREAM,
+    EventLines,
+    Refused,
+    Terms,
+    base_of,
+    following,
+    headers_of,
+    refused,
+    time_text,
+    unreachable,
+    wait_headers,
+)
+from evhold.client.types import Event, Reservation, reservation_of
 
 
-@dataclass(eq=False)
-class Refused(Exception):
-    """The server said no, or could not be reached. ``problem`` is its RFC 9457 document, empty where there is none."""
-
-    status: int
-    text: str
-    problem: Mapping[str, Any]
-
-    def __str__(self) -> str:
-        return self.text
-
-    @property
-    def is_bad_input(self) -> bool:
-        """The request itself was wrong."""
-        return self.status in (400, 413, 422)
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One server-sent event; ``data`` is its JSON text."""
-
-    name: str
-    id: str | None
-    data: str
-
-
-class Api:
-    """One server and one key.
+class Evhold:
+    """One server and one key; close it, or use it in ``with``. ``aio.AsyncEvhold`` is the same for asyncio.
 
     Args:
-        url: Such as ``http://127.0.0.1:8080``; http goes without saying.
+        url: Such as ``https://evhold.example``; http goes without saying.
         key: An API key.
         transport: Stands in for the network in tests.
     """
 
     def __init__(self, url: str, key: str | None, *, transport: httpx.BaseTransport | None = None) -> None:
-        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         timeout = httpx.Timeout(ANSWER_S, connect=CONNECT_S)
-        base = (url if "://" in url else f"http://{url}").rstrip("/") + "/api/v1"
-        self._client = httpx.Client(base_url=base, headers=headers, timeout=timeout, transport=transport)
+        self._client = httpx.Client(
+            base_url=base_of(url), headers=headers_of(key), timeout=timeout, transport=transport
+        )
 
-    def __enter__(self) -> "Api":
+    def __enter__(self) -> "Evhold":
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Connections are given back."""
         self._client.close()
 
-    def call(
-        self, method: str, path: str, *, body: object = None, headers: Mapping[str, str] | None = None
-    ) -> httpx.Response:
-        """The answer, of a status below 400. Raises Refused."""
+    def call(self, method: str, path: str, *, body: object = None, headers: Mapping[str, str] | None = None) -> Any:
+        """The JSON of any operation below /api/v1. Raises Refused."""
         try:
             answer = self._client.request(method, path, json=body, headers=headers)
         except httpx.HTTPError as error:
-            raise _unreachable(self._client.base_url, error) from error
+            raise unreachable(self._client.base_url, error) from error
         if answer.is_error:
-            raise _refused(answer)
-        return answer
+            raise refused(answer)
+        return answer.json() if answer.content else None
+
+    def reserve(self, terms: Terms, *, idempotency_key: str | None = None, wait_s: float | None = None) -> Reservation:
+        """The reservation once the station has answered, or after ``wait_s``: then it may be open still (``is_open``).
+
+        Raises:
+            Refused: The station or the server refused it, or the server can't be reached: with an idempotency key the
+                same call may be repeated, and reserves once.
+        """
+        headers = wait_headers(idempotency_key=idempotency_key, wait_s=wait_s)
+        return reservation_of(self.call("POST", "/reservations", body=terms.body(), headers=headers))
+
+    def get(self, reservation_id: int) -> Reservation:
+        """The reservation as it is now. Raises Refused."""
+        return reservation_of(self.call("GET", f"/reservations/{reservation_id}"))
+
+    def extend(self, reservation_id: int, *, until: datetime) -> Reservation:
+        """The same reservation with another expiry. Raises Refused."""
+        body = {"expiryDateTime": time_text(until)}
+        return reservation_of(self.call("PATCH", f"/reservations/{reservation_id}", body=body))
+
+    def cancel(self, reservation_id: int) -> Reservation:
+        """Canceled, or, where the station can't be asked now, with ``cancel_requested_at``. Raises Refused."""
+        return reservation_of(self.call("DELETE", f"/reservations/{reservation_id}"))
+
+    def outcome(self, reservation: Reservation) -> Reservation:
+        """The reservation once it is Pending and Unconfirmed no more. Raises Refused, also when the connection is lost."""
+        known = reservation
+        with closing(self.watch("reservation.*")) as events:
+            # The stream has begun before it is asked for: nothing is missed in between.
+            for event in events:
+                told = event.reservation
+                if told is None:
+                    known = self.get(reservation.id)
+                elif told.id == reservation.id:
+                    known = told
+                if not known.is_open:
+                    break
+        return known
+
+    def watch(
+        self, *names: str, station_id: str | None = None, after: int | None = None
+    ) -> Generator[Event, None, None]:
+        """First ``open``, then what is told from then on, or after ``after``; ``gap`` says that events are gone.
+
+        Raises:
+            Refused: The key may not, or the connection is lost: go on with ``after`` the last event's id.
+        """
+        params, headers = following(after=after, names=names, station_id=station_id)
+        lines = EventLines()
+        try:
+            with self._client.stream("GET", "/events", params=params, headers=headers, timeout=STREAM) as answer:
+                if answer.is_error:
+                    answer.read()
+                    raise refused(answer)
+                yield Event(name="open", id=None, data={})
+                for line in answer.iter_lines():
+                    if (event := lines.take(line)) is not None:
+                        yield event
+        except httpx.HTTPError as error:
+            raise unreachable(self._client.base_url, error) from error
 
     def now(self) -> datetime:
         """The server's time, to the second. Raises Refused."""
@@ -79,49 +127,6 @@ class Api:
             answer = self._client.get(self._client.base_url.copy_with(path="/healthz"))
             return parsedate_to_datetime(answer.headers["Date"])
         except httpx.HTTPError as error:
-            raise _unreachable(self._client.base_url, error) from error
+            raise unreachable(self._client.base_url, error) from error
         except (KeyError, ValueError):
             raise Refused(0, "the server does not tell its time", {}) from None
-
-    def events(self) -> Iterator[Told | None]:
-        """The event stream: first None, when it has begun, then what is told. Raises Refused, also when it breaks off."""
-        timeout = httpx.Timeout(SILENCE_S, connect=CONNECT_S)
-        try:
-            with self._client.stream("GET", "/events", timeout=timeout) as answer:
-                if answer.is_error:
-                    answer.read()
-                    raise _refused(answer)
-                yield None
-                yield from parsed(answer.iter_lines())
-        except httpx.HTTPError as error:
-            raise _unreachable(self._client.base_url, error) from error
-
-
-def parsed(lines: Iterator[str]) -> Iterator[Told]:
-    """Events of a text/event-stream; comments are passed over."""
-    fields: dict[str, str] = {}
-    for line in lines:
-        if not line:
-            if "data" in fields:
-                yield Told(fields.get("event", "message"), fields.get("id"), fields["data"])
-            fields = {}
-            continue
-        name, _, value = line.partition(":")
-        if name:
-            text = value.removeprefix(" ")
-            fields[name] = f"{fields['data']}\n{text}" if name == "data" and "data" in fields else text
-
-
-def _refused(answer: httpx.Response) -> Refused:
-    try:
-        problem = answer.json()
-    except ValueError:
-        problem = {}
-    if not isinstance(problem, dict):
-        problem = {}
-    text = str(problem.get("detail") or problem.get("title") or f"HTTP {answer.status_code}")
-    return Refused(answer.status_code, text, problem)
-
-
-def _unreachable(url: httpx.URL, error: httpx.HTTPError) -> Refused:
-    return Refused(0, f"{url.copy_with(path='/')} can't be reached: {str(error) or type(error).__name__}", {})

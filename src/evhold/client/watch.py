@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from evhold.client.api import Api, Told
+from evhold.client.api import Evhold
+from evhold.client.types import Event
 
 LIVE = ("Pending", "Unconfirmed", "Active")
 Json = dict[str, Any]
@@ -82,32 +83,34 @@ def _named(listed: list[Json], number: int, new: Json) -> Json:
     return new
 
 
-def watch(api: Api, *, as_json: bool, say: Callable[[str], None]) -> None:
+def watch(api: Evhold, *, as_json: bool, say: Callable[[str], None]) -> None:
     """The table is kept up until the stream ends; without a terminal, or as JSON, each event is a line instead."""
     console = Console()
     if as_json or not console.is_terminal:
-        for told in api.events():
-            if told is not None:
-                say(json.dumps({"event": told.name, "data": json.loads(told.data)}) if as_json else line_of(told))
+        for event in api.watch():
+            if event.name != "open":
+                say(json.dumps({"event": event.name, "data": event.data}) if as_json else line_of(event))
         return
     board = Board()
     with Live(board.table(), console=console, auto_refresh=False, screen=True) as live:
-        for told in api.events():
-            if told is None or told.name == "gap":
+        for event in api.watch():
+            if event.name in ("open", "gap"):
                 # Only what came after the stream began is told: all else is asked for.
-                board.fill(api.call("GET", "/stations").json(), api.call("GET", "/reservations?limit=500").json())
+                board.fill(api.call("GET", "/stations"), api.call("GET", "/reservations?limit=500"))
             else:
-                board.tell(told.name, json.loads(told.data))
+                board.tell(event.name, event.data)
             live.update(board.table(), refresh=True)
 
 
-def line_of(told: Told) -> str:
+def line_of(event: Event) -> str:
     """One event as a line of text."""
-    data = json.loads(told.data)
+    data = event.data
     if "reservation" in data:
         one = data["reservation"]
-        return f"{data['at']} {told.name} {one['id']} {one['stationId']} {one['status']} {data['cause'] or ''}".rstrip()
-    if told.name == "connector.status":
+        return (
+            f"{data['at']} {event.name} {one['id']} {one['stationId']} {one['status']} {data['cause'] or ''}".rstrip()
+        )
+    if event.name == "connector.status":
         place = f"{data['stationId']} {data['evseId']}/{data['connectorId']}"
-        return f"{data['at']} {told.name} {place} {data['status']}"
-    return f"{data.get('at', '')} {told.name} {data.get('stationId', '')}".strip()
+        return f"{data['at']} {event.name} {place} {data['status']}"
+    return f"{data.get('at', '')} {event.name} {data.get('stationId', '')}".strip()

@@ -349,9 +349,10 @@ class CallQuery(Struct, rename="camel", kw_only=True, frozen=True):
 
 
 class EventQuery(Struct, rename="camel", kw_only=True, frozen=True):
-    """Only these events; ``name`` may end in ``*``, repeat, or be a list with commas."""
+    """Only these events; ``name`` may end in ``*``, repeat, or be a list with commas; ``idToken``: only its reservations'."""
 
     station_id: StationName | None = None
+    id_token: str | None = None
     name: list[str] = []
 
 

@@ -118,6 +118,7 @@ class Wanted:
         self._is_key_changed = False
         self._station_id = None if asked.station_id is None else asked.station_id.casefold()
         self._names = asked.name
+        self._id_token = None if asked.id_token is None else asked.id_token.casefold()
         self._caller = caller
 
     def text_of(self, told: Told | None) -> bytes | None:
@@ -151,7 +152,10 @@ class Wanted:
             return False
         if self._station_id is not None and _station_of(event).casefold() != self._station_id:
             return False
-        return not isinstance(event, ReservationChanged) or self._caller.owns(event.reservation.terms.id_token)
+        if not isinstance(event, ReservationChanged):
+            return self._id_token is None
+        id_token = event.reservation.terms.id_token
+        return self._id_token in (None, id_token.id_token.casefold()) and self._caller.owns(id_token)
 
 
 def _station_of(event: Event) -> str:

@@ -26,6 +26,7 @@ RESERVATIONS: Final = (
             "reservation-ended",
             *TERMS,
             "token-not-accepted",
+            "notify-not-installed",
             "request-in-progress",
             "idempotency-key-reused",
             *NOT_SENT,
@@ -246,6 +247,7 @@ TOKENS: Final = (
         handler=tokens.put,
         body=dto.TokenPut,
         answers={200: dto.TokenDto, 201: dto.TokenDto},
+        problems=("notify-not-installed",),
     ),
     Operation(
         method="DELETE",
