@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
@@ -29,6 +30,13 @@ _counts: Counter[str] = Counter()
 #: Suites whose tests print counts that are worth reading when they pass.
 COUNTING = frozenset({"cluster", "webhooks", "kills", "faults", "simulation", "adapters", "browser"})
 _printed: list[str] = []
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_before() -> Iterator[None]:
+    """A test that sets up logging leaves it as it was: the next one's loggers would write to a file that is closed."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

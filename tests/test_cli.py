@@ -1,8 +1,10 @@
 """The command line, in this process and as a process."""
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -45,6 +47,27 @@ def test_tokens_are_registered_with_their_group(capsys: pytest.CaptureFixture[st
     assert "FAM:Central" in capsys.readouterr().out
     assert run(["token", "remove", "aabb"]) == 0
     assert run(["token", "remove", "AABB"]) == 1
+
+
+def test_a_token_knows_where_its_driver_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """--notify may be repeated, stays when left out, and '' empties it; an address that can't be is refused whole."""
+
+    def stored() -> list[str]:
+        with closing(sqlite3.connect(tmp_path / "cli.db")) as database:
+            rows = database.execute("SELECT * FROM tokens").fetchall()
+        return [address for address in addresses if any(address in str(value) for value in rows[0])]
+
+    addresses = ["ntfy://ntfy.example/driver", "mailto://user:word@mail.example?to=driver@example.org"]
+    assert run(["token", "add", "AABB", "--notify", addresses[0], "--notify", addresses[1]]) == 0
+    assert stored() == addresses
+    assert run(["token", "add", "AABB", "--status", "Blocked"]) == 0
+    assert stored() == addresses
+    capsys.readouterr()
+    assert run(["token", "add", "AABB", "--notify", "nothing://that.is/known"]) == 2
+    assert "notify" in capsys.readouterr().err
+    assert stored() == addresses
+    assert run(["token", "add", "AABB", "--notify", ""]) == 0
+    assert stored() == []
 
 
 def test_keys_are_made_listed_and_revoked(capsys: pytest.CaptureFixture[str]) -> None:

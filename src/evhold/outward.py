@@ -46,7 +46,7 @@ class Outward:
         self._ids = ids
         self._sender = HttpSender(clock=clock, opened=opened)
         self._worker: Worker | None = None
-        self.notifier = Notifier(opened=opened, resolve=resolve)
+        self.notifier = notifier_of(settings)
         self.calls = webhook_calls(storage, send=self._sender, clock=clock, ids=ids, opened=opened)
 
     async def start(self, bus: LocalBus, signer: Signer) -> None:
@@ -72,6 +72,11 @@ class Outward:
         if self._worker is not None:
             await self._worker.stop()
         await self._sender.close()
+
+
+def notifier_of(settings: Settings) -> Notifier:
+    """What sends to drivers, and may call the networks of these settings."""
+    return Notifier(opened=networks_of(settings.webhook_allow), resolve=resolve)
 
 
 def driver_messages(signer: Signer) -> DriverMessages:

@@ -59,6 +59,7 @@ async def lively_site(csms: Csms) -> AsyncIterator[Site]:
         await _connectors(site)
         await _held(csms, site)
         await _doubtful(csms, site, stack)
+        await _webhooks(csms)
         yield site
 
 
@@ -68,6 +69,17 @@ async def _tokens(csms: Csms) -> None:
     await registered(csms, "04A219BF7F02", groupIdToken=fleet, personalMessage="Welcome back")
     await registered(csms, "04A219BF55E1")
     await registered(csms, "04A219BF0BAD", status="Blocked", personalMessage="Please call us")
+
+
+async def _webhooks(csms: Csms) -> None:
+    """Nothing that happens from now on is for them: nothing is sent."""
+    for terms in (
+        {"url": "https://app.example/hooks/drivers", "events": ["reservation.*"], "stationId": "SPARE-1"},
+        {"url": "https://fleet.example/evhold", "events": ["reservation.used"], "idToken": token("FFFF")},
+        {"url": "https://watch.example/in", "events": ["station.*", "connector.status"], "stationId": "SPARE-2"},
+    ):
+        answer = await csms.request("POST", "/webhooks", json=terms)
+        assert answer.status_code == 201, answer.text
 
 
 async def _ended(csms: Csms, site: Site) -> None:

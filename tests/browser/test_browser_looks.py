@@ -47,6 +47,7 @@ def address(name: str, site: Site) -> str:
         "figures": "/figures",
         "station": "/stations/NG-01",
         "tokens": "/tokens",
+        "webhooks": "/webhooks",
     }[name]
 
 
@@ -65,7 +66,17 @@ async def looked_at(page: Page, name: str, *, sizes: tuple[str, ...] = tuple(SIZ
     await shoot(page, name, sizes=sizes)
 
 
-PAGES = ["board", "reservations", "reservation", "reservation-doubt", "timeline", "figures", "station", "tokens"]
+PAGES = [
+    "board",
+    "reservations",
+    "reservation",
+    "reservation-doubt",
+    "timeline",
+    "figures",
+    "station",
+    "tokens",
+    "webhooks",
+]
 
 
 @pytest.mark.parametrize("name", PAGES)

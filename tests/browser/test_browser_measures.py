@@ -88,6 +88,7 @@ async def test_every_page_is_small_and_soon_there(come: Come, csms: Csms) -> Non
             "figures": "/figures",
             "station": "/stations/M-01",
             "tokens": "/tokens",
+            "webhooks": "/webhooks",
             "driver": link,
         }
         print("page                requests   bytes  unpacked  first content  largest content")

@@ -72,7 +72,7 @@ async def test_a_readonly_key_sees_everything_and_may_order_nothing(come: Come, 
     async with online(csms, "RO-1"):
         made = await reserved(csms, "RO-1", evseId=1)
         person = await come(key=await key_of(csms, "readonly"))
-        for path in ("/", "/reservations", f"/reservations/{made['id']}", "/stations/RO-1", "/tokens"):
+        for path in ("/", "/reservations", f"/reservations/{made['id']}", "/stations/RO-1", "/tokens", "/webhooks"):
             page = await person.open(path)
             await settled(page)
             orders = re.compile(

@@ -18,7 +18,16 @@ FILES = sorted(
     for path in pages.STATIC.rglob("*")
     if path.is_file() and path.suffix in pages.TYPES
 )
-ADDRESSES = ("/", "/reservations", "/reservations/7", "/timeline", "/figures", "/stations/CS%201", "/tokens")
+ADDRESSES = (
+    "/",
+    "/reservations",
+    "/reservations/7",
+    "/timeline",
+    "/figures",
+    "/stations/CS%201",
+    "/tokens",
+    "/webhooks",
+)
 KINDS = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",

@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 WHO: Final = "cli"
 Database = Annotated[str | None, typer.Option("--database", metavar="URL")]
+Notify = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--notify", metavar="URL", help="Where its driver is told (apprise); repeat for more, '' for nowhere."
+    ),
+]
 TokenText = Annotated[str, typer.Argument(metavar="TOKEN[:TYPE]")]
 
 station = make_app("Provision stations; works with the server stopped.")
@@ -114,18 +120,27 @@ def token_add(
     text: TokenText,
     status: Annotated[str, typer.Option(metavar="Accepted|Blocked|Expired|Invalid")] = "Accepted",
     group: Group = None,
+    notify: Notify = None,
     config: ConfigFile = None,
     database: Database = None,
 ) -> None:
-    """Register a token, or change it."""
-    from evhold.domain.authorization import TokenStatus
+    """Register a token, or change it; its group and addresses stay when left out."""
+    from evhold import outward
+    from evhold.domain.authorization import Token, TokenStatus
     from evhold.usecases.provision import KEEP, TokenOrder
 
     if status not in tuple(TokenStatus):
         stop(f"--status: {status} is none of {', '.join(TokenStatus)}", BAD_INPUT)
     its_group = KEEP if group is None else id_token_of(group)
-    order = TokenOrder(id_token=id_token_of(text), status=TokenStatus(status), group=its_group)
-    _, is_new = _registered(config, database, lambda registry: registry.tokens.put(order))
+    addresses = tuple(one for one in notify or () if one)
+    told = KEEP if notify is None else addresses
+    order = TokenOrder(id_token=id_token_of(text), status=TokenStatus(status), group=its_group, notify=told)
+
+    async def put(registry: "RegistryCalls") -> tuple[Token, bool]:
+        outward.notifier_of(settings_of(config, {"database": database})).check(addresses)
+        return await registry.tokens.put(order)
+
+    _, is_new = _registered(config, database, put)
     say(f"{text} {'added' if is_new else 'changed'}")
 
 

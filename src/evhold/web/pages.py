@@ -46,6 +46,7 @@ ADDRESSES: Final = (
     "/figures",
     "/stations/{id:str}",
     "/tokens",
+    "/webhooks",
 )
 _NAME: Final = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 #: Below this, or saving less than a tenth, compressing is not worth it.

@@ -14,6 +14,7 @@ const ROUTES = [
   [/^\/figures$/, 'figures', () => import('./pages/figures.js')],
   [/^\/stations\/(?<id>[^/]+)$/, 'stations', () => import('./pages/station.js')],
   [/^\/tokens$/, 'tokens', () => import('./pages/tokens.js')],
+  [/^\/webhooks$/, 'webhooks', () => import('./pages/webhooks.js')],
 ];
 
 let shown = new AbortController();

@@ -34,6 +34,7 @@ const SHAPES = {
   timeline: () => [line('M2 4.5h5M5 8h8M3.5 11.5H9', 2)],
   figures: () => [line('M3 13.5V9M8 13.5v-11M13 13.5V6', 2)],
   tokens: () => [box(1.5, 3, 13, 10, 1.5), line('M2 6.5h12')],
+  webhooks: () => [disc(8, 3.5, 2.2), disc(3.2, 12, 2.2), disc(12.8, 12, 2.2), line('M8 3.5 3.2 12h9.6')],
   live: () => [disc(8, 8, 3), svg('circle', { cx: 8, cy: 8, r: 6.25, fill: 'none', stroke: 'currentColor', opacity: 0.6 })],
   theme: () => [ring(6.25, 1.5), full('M8 1.75a6.25 6.25 0 0 1 0 12.5z')],
   search: () => [svg('circle', { cx: 7, cy: 7, r: 4.75, fill: 'none', stroke: 'currentColor', 'stroke-width': 1.5 }), line('m10.5 10.5 4 4')],

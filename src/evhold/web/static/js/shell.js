@@ -14,8 +14,10 @@ const PLACES = [
   ['timeline', '/timeline', 'timeline'],
   ['figures', '/figures', 'figures'],
   ['tokens', '/tokens', 'tokens'],
+  ['webhooks', '/webhooks', 'webhooks'],
 ];
 const NOT_FOR_DRIVERS = new Set(['timeline', 'figures', 'tokens']);
+const FOR_OPERATORS = new Set(['webhooks']);
 const PATIENCE_MS = 1500;
 
 const nav = h('nav', { class: 'nav', aria: { label: t('shell.pages') } });
@@ -61,7 +63,8 @@ export function showNav(place, session) {
   who.hidden = !session;
   banner.hidden = true;
   if (!session) return;
-  const seen = PLACES.filter(([name]) => session.role !== 'driver' || !NOT_FOR_DRIVERS.has(name));
+  const may = (name) => (FOR_OPERATORS.has(name) ? store.canOperate() : session.role !== 'driver' || !NOT_FOR_DRIVERS.has(name));
+  const seen = PLACES.filter(([name]) => may(name));
   fill(nav, seen.map(([name, href, shape]) => h('a', { href, aria: { current: name === place ? 'page' : null } }, icon(shape), t(`shell.${name}`))));
   fill(who, h('span', { class: 'sr' }, t('shell.signedInAs', session)), h('span', { aria: { hidden: 'true' }, title: session.name }, session.role));
   showLink();

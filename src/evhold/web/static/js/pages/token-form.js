@@ -8,7 +8,8 @@ import { t } from '../text.js';
 import { toast } from '../toast.js';
 import { local } from './fields.js';
 
-const TYPES = ['ISO14443', 'ISO15693', 'eMAID', 'KeyCode', 'Central', 'Local', 'MacAddress', 'NoAuthorization'];
+/** Every type that a token can have. */
+export const TYPES = ['ISO14443', 'ISO15693', 'eMAID', 'KeyCode', 'Central', 'Local', 'MacAddress', 'NoAuthorization'];
 
 /** Every status that a token can have. */
 export const STATUSES = ['Accepted', 'Blocked', 'Expired', 'Invalid'];
