@@ -152,6 +152,18 @@ async def test_what_the_station_took_since_its_boot(stage, station, active):
     assert stage.stations.told() == []
 
 
+async def test_a_wish_that_came_and_went_since_the_boot(stage, station, active):
+    """A station that can't cancel has not taken it anew by saying so."""
+    stage.stations.answers("cancel", errored("NotImplemented"))
+    await reboot(stage, station)
+    await stage.cancel_only(active)
+    assert (await stage.get(active)).cancel_requested_at is None
+
+    await stage.move(60)
+
+    assert stage.stations.told() == [("cancel", active.id), ("restore", active.id)]
+
+
 async def test_only_the_last_boot_counts(stage, station, active):
     """The delay begins anew."""
     await reboot(stage, station)

@@ -66,6 +66,18 @@ async def test_expired_of_the_old_terms_asks_for_the_current_ones_once(stage, ac
 
 
 @pytest.mark.row(25)
+async def test_a_station_whose_clock_is_ahead_is_asked_too(stage, active):
+    """By its clock the current terms are over: it says so itself, and nothing waits for the sweep."""
+    await stage.change_station(clock_offset=timedelta(hours=1))
+    await stage.replaced(active, expiry=stage.after(1800))
+    stage.stations.answers("renew", refused())
+
+    await stage.report(active, "Expired")
+
+    assert await stage.phase(active) is Phase.EXPIRED_CLOSED
+
+
+@pytest.mark.row(25)
 async def test_a_second_report_counts(stage, active):
     """It is of the current terms."""
     await stage.replaced(active, expiry=stage.after(1800))

@@ -92,8 +92,8 @@ class DueOrders:
             return None
         station = tx.stations.find(known.station_id)
         station_now = now if station is None else now + station.clock_offset
-        if due in (Due.CLEAN_UP, Due.UNDO, Due.RENEW) and station_now >= known.expiry:
-            # Past its expiry the station holds it no more: nothing to clean up, nothing to ask for.
+        if due in (Due.CLEAN_UP, Due.UNDO, Due.RENEW) and min(now, station_now) >= known.expiry:
+            # Past its expiry by both clocks the station holds it no more: nothing to clean up, nothing to ask for.
             tx.reservations.save(asked(replace(known, follow=None, retry_at=None, version=known.version + 1)))
             return None
         return Wanted(known, due.ask_kind)
