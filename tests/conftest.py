@@ -84,10 +84,12 @@ def pytest_pycollect_makeitem() -> Generator[None, _Made, _Made]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that start processes in one group, so that two never run at a time."""
+    """Keep tests that start processes in one group, so that two never run at a time; long suites too, as groups begin first."""
     for item in items:
         if item.get_closest_marker("process"):
             item.add_marker(pytest.mark.xdist_group("process"))
+        elif suite_of(item.nodeid) == "webhooks":
+            item.add_marker(pytest.mark.xdist_group("webhooks"))
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
