@@ -48,6 +48,22 @@ def postgres() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Every database that we speak; a test of one alone says so (ONLY_SQLITE)."""
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.fixture
+def url(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> str:
+    """Where the test's database is, new and empty."""
+    if kind == "sqlite":
+        return f"sqlite:///{tmp_path / 'evhold.db'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return server.create()
+
+
 @pytest.fixture(scope="session")
 def nats() -> Iterator[NatsServer]:
     """A NATS server of this worker process, started when a test first asks for it."""

@@ -5,9 +5,7 @@ Usage: python tools/events.py [--check]
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -15,8 +13,8 @@ import msgspec
 from evhold.domain.events import TOLD
 from evhold.web.dto import ConnectorEventDto, ReservationEventDto, StationEventDto
 from evhold.web.webhook_dto import EventMessage
+from generated import ROOT, settle
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "events.md"
 BODIES: dict[str, type] = {
     "reservation.": ReservationEventDto,
@@ -49,14 +47,7 @@ The names are those of CloudEvents 1.0, the headers those of Standard Webhooks.
 
 def main() -> int:
     """Write the page, or say that it is stale."""
-    text = page()
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(text, encoding="utf-8")
-        return 0
-    if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    print(f"{PAGE.relative_to(ROOT)} is stale: run `make docs`", file=sys.stderr)
-    return 1
+    return settle(PAGE, page())
 
 
 def page() -> str:

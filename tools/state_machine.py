@@ -5,16 +5,14 @@ Usage: python tools/state_machine.py [--check]
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from evhold.domain import guards
 from evhold.domain.reservation import Phase
 from evhold.domain.transitions import TRANSITIONS, Row
+from generated import ROOT, settle
 
-ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "state-machine.md"
 HEADER = """# The life of a reservation
 
@@ -45,14 +43,7 @@ CREATED = 1
 
 def main() -> int:
     """Write the page, or say that it is stale."""
-    text = page()
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(text, encoding="utf-8")
-        return 0
-    if PAGE.is_file() and PAGE.read_text(encoding="utf-8") == text:
-        return 0
-    print(f"{PAGE.relative_to(ROOT)} is stale: run `make docs`", file=sys.stderr)
-    return 1
+    return settle(PAGE, page())
 
 
 def page() -> str:

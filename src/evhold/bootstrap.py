@@ -52,7 +52,7 @@ from evhold.web.live import Streams
 from evhold.web.server import ApiServer
 
 if TYPE_CHECKING:
-    from evhold.adapters.nats import NatsMesh
+    pass
 
 EVENTS_KEPT: Final = timedelta(days=7)
 HOUSEKEEPING_S: Final = 60.0
@@ -82,20 +82,7 @@ class App:
         self.log = EventLog(self.storage)
         self.credentials = CredentialsCache(lambda: self.enduring.read(lambda tx: tx.stations.credentials()))
         self.registry: SessionRegistry[Session] = SessionRegistry()
-        self.mesh = _mesh_of(settings)
-        self.cluster: Alone | Cluster = Alone(
-            storage=self.storage, clock=self.clock, ids=SystemIds(), registry=self.registry
-        )
-        if self.mesh is not None:
-            self.cluster = Cluster(
-                self.mesh,
-                storage=self.storage,
-                clock=self.clock,
-                ids=SystemIds(),
-                registry=self.registry,
-                call_timeout_s=settings.call_timeout,
-            )
-            self.mesh.on_up = self.cluster.came_up
+        self.cluster = self._cluster()
         self.ids = self.cluster.ids
         self.commands = self._commands(self.cluster.calls)
         self.requests = Provisioning(self.cluster.calls, ids=self.ids)
@@ -135,6 +122,22 @@ class App:
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: tuple[StationServer, ApiServer] | None = None
 
+    def _cluster(self) -> Alone | Cluster:
+        ids = SystemIds()
+        if self.settings.nats is None:
+            return Alone(storage=self.storage, clock=self.clock, ids=ids, registry=self.registry)
+        # Not before it is asked for: the client is an extra.
+        from evhold.adapters.nats import NatsMesh
+
+        return Cluster(
+            NatsMesh(self.settings.nats, nobody_there=NobodyThere, no_reply=NoReply),
+            storage=self.storage,
+            clock=self.clock,
+            ids=ids,
+            registry=self.registry,
+            call_timeout_s=self.settings.call_timeout,
+        )
+
     def _commands(self, calls: RawCalls) -> v201_reservation.Commands:
         clock_offset = offsets(self.registry, self.cluster)
         return v201_reservation.Commands(calls, clock=self.clock, ids=self.ids, clock_offset=clock_offset)
@@ -150,8 +153,6 @@ class App:
         """
         settings = self.settings
         await self.credentials.refresh()
-        if self.mesh is not None:
-            await self.mesh.start()
         await self.cluster.start(
             frame_log=self.node.frame_log,
             expect=expectations(self.registry),
@@ -202,8 +203,6 @@ class App:
         await self.orders.finish(timeout_s=10)
         await self.outward.stop()
         await self.cluster.stop()
-        if self.mesh is not None:
-            await self.mesh.close()
         await self.health.close()
         for task in self._tasks:
             task.cancel()
@@ -330,15 +329,6 @@ class App:
             signer=signer,
             version=version_of("evhold"),
         )
-
-
-def _mesh_of(settings: Settings) -> "NatsMesh | None":
-    if settings.nats is None:
-        return None
-    # Not before it is asked for: the client is an extra.
-    from evhold.adapters.nats import NatsMesh
-
-    return NatsMesh(settings.nats, nobody_there=NobodyThere, no_reply=NoReply)
 
 
 def _tell_ghost(ghost: Ghost) -> None:

@@ -102,6 +102,7 @@ class Cluster:
         self._looked_at = float("-inf")
         self._tasks: set[asyncio.Task[None]] = set()
         self._settling: asyncio.Task[None] | None = None
+        mesh.on_up = self.came_up
 
     are_many = True
 
@@ -130,6 +131,7 @@ class Cluster:
         clock_offset: Callable[[StationId], timedelta],
     ) -> None:
         """The node is among the living, hears the others, and knows where stations are. Raises StorageAway."""
+        await self.mesh.start()
         self._frame_log = frame_log
         self._answering = Answering(
             self.local,
@@ -155,6 +157,7 @@ class Cluster:
             await nodes.leave(self.node, storage=self._storage)
         except StorageAway as error:
             log.warning("node.left-unsaid", error=str(error))
+        await self.mesh.close()
 
     def came_up(self) -> None:
         """The mesh is there, again perhaps: what was said meanwhile is asked of the database."""

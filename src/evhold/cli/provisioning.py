@@ -4,31 +4,30 @@ import json
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, TypeVar
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from evhold.cli.terminal import (
     BAD_INPUT,
-    REFUSED,
+    WHO,
     AsJson,
     ConfigFile,
+    Database,
     Group,
     id_token_of,
+    in_database,
     make_app,
-    run_loop,
+    say,
     settings_of,
     show,
     stop,
 )
-from evhold.cli.terminal import say as say
 
 if TYPE_CHECKING:
     from evhold.bindings import RegistryCalls
 
 T = TypeVar("T")
-WHO: Final = "cli"
-Database = Annotated[str | None, typer.Option("--database", metavar="URL")]
 Notify = Annotated[
     list[str] | None,
     typer.Option(
@@ -43,25 +42,10 @@ key = make_app("API keys; works with the server stopped.")
 
 
 def _registered(config: Path | None, database: str | None, work: "Callable[[RegistryCalls], Awaitable[T]]") -> T:
-    """What the work does to the database; refusals are one line."""
+    """What the work does to the registry."""
     from evhold import bootstrap
-    from evhold.domain.errors import DomainError, InvalidOrder
-    from evhold.usecases.ports import StorageAway
 
-    settings = settings_of(config, {"database": database})
-
-    async def within() -> T:
-        async with bootstrap.registry(settings) as registry:
-            return await work(registry)
-
-    try:
-        return run_loop(within())
-    except InvalidOrder as error:
-        stop(error, BAD_INPUT)
-    except DomainError as error:
-        stop(error, REFUSED)
-    except StorageAway as error:
-        stop(f"{settings.shown_database}: {error}", REFUSED)
+    return in_database(bootstrap.registry, settings_of(config, {"database": database}), work)
 
 
 @station.command("add")

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from evhold.cli.terminal import BAD_INPUT, REFUSED, ConfigFile, run_loop, say, settings_of, stop
+from evhold.cli.terminal import BAD_INPUT, REFUSED, ConfigFile, Database, run_loop, say, settings_of, stop
 
 if TYPE_CHECKING:
     from evhold.config import Settings
     from evhold.simulator.options import StationOptions
 
 Command = TypeVar("Command", bound=Callable[..., None])
-Database = Annotated[str | None, typer.Option("--database", metavar="URL")]
 
 
 def _with_settings(command: Command) -> Command:

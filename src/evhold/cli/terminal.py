@@ -3,7 +3,8 @@
 import json
 import os
 import sys
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
 
@@ -14,10 +15,14 @@ if TYPE_CHECKING:
     from evhold.domain.values import IdToken
 
 T = TypeVar("T")
+C = TypeVar("C")
 BAD_INPUT: Final = 2
 REFUSED: Final = 1
+#: What the audit calls whoever sits at the terminal.
+WHO: Final = "cli"
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="[evhold.toml if it is there]")]
+Database = Annotated[str | None, typer.Option("--database", metavar="URL")]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Group = Annotated[str | None, typer.Option("--group", metavar="TOKEN[:TYPE]", help="The groupIdToken.")]
 
@@ -59,6 +64,29 @@ def run_loop(work: Awaitable[T]) -> T:
         return await work
 
     return uvloop.run(wait())
+
+
+def in_database(
+    opened: "Callable[[Settings], AbstractAsyncContextManager[C]]",
+    settings: "Settings",
+    work: Callable[[C], Awaitable[T]],
+) -> T:
+    """What the work does with the calls that are opened on the database of these settings; refusals are one line."""
+    from evhold.domain.errors import DomainError, InvalidOrder
+    from evhold.usecases.ports import StorageAway
+
+    async def within() -> T:
+        async with opened(settings) as calls:
+            return await work(calls)
+
+    try:
+        return run_loop(within())
+    except InvalidOrder as error:
+        stop(error, BAD_INPUT)
+    except DomainError as error:
+        stop(error, REFUSED)
+    except StorageAway as error:
+        stop(f"{settings.shown_database}: {error}", REFUSED)
 
 
 def id_token_of(text: str) -> "IdToken":

@@ -10,11 +10,13 @@ import typer
 from evhold.cli.terminal import (
     BAD_INPUT,
     REFUSED,
+    WHO,
     AsJson,
     ConfigFile,
+    Database,
     id_token_of,
+    in_database,
     make_app,
-    run_loop,
     say,
     settings_of,
     show,
@@ -25,34 +27,17 @@ if TYPE_CHECKING:
     from evhold.web.calls import WebhookCalls
 
 T = TypeVar("T")
-WHO: Final = "cli"
 SHOWN: Final = 100
-Database = Annotated[str | None, typer.Option("--database", metavar="URL")]
 Allow = Annotated[str | None, typer.Option("--webhook-allow", metavar="CIDR", help="As the server's.")]
 
 webhook = make_app("Who is told events by HTTP; works with the server stopped.")
 
 
 def _registered(config: Path | None, given: Mapping[str, object], work: "Callable[[WebhookCalls], Awaitable[T]]") -> T:
-    """What the work does to the database; refusals are one line."""
+    """What the work does to the webhooks."""
     from evhold import outward
-    from evhold.domain.errors import DomainError, InvalidOrder
-    from evhold.usecases.ports import StorageAway
 
-    settings = settings_of(config, given)
-
-    async def within() -> T:
-        async with outward.webhook_registry(settings) as calls:
-            return await work(calls)
-
-    try:
-        return run_loop(within())
-    except InvalidOrder as error:
-        stop(error, BAD_INPUT)
-    except DomainError as error:
-        stop(error, REFUSED)
-    except StorageAway as error:
-        stop(f"{settings.shown_database}: {error}", REFUSED)
+    return in_database(outward.webhook_registry, settings_of(config, given), work)
 
 
 @webhook.command("add")

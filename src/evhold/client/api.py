@@ -16,6 +16,7 @@ from evhold.client.requests import (
     Refused,
     Terms,
     base_of,
+    content_of,
     following,
     headers_of,
     refused,
@@ -57,9 +58,7 @@ class Evhold:
             answer = self._client.request(method, path, json=body, headers=headers)
         except httpx.HTTPError as error:
             raise unreachable(self._client.base_url, error) from error
-        if answer.is_error:
-            raise refused(answer)
-        return answer.json() if answer.content else None
+        return content_of(answer)
 
     def reserve(self, terms: Terms, *, idempotency_key: str | None = None, wait_s: float | None = None) -> Reservation:
         """The reservation once the station has answered, or after ``wait_s``: then it may be open still (``is_open``).

@@ -142,6 +142,13 @@ class EventLines:
         )
 
 
+def content_of(answer: httpx.Response) -> Any:
+    """The JSON of an answer, None where it has no body. Raises Refused."""
+    if answer.is_error:
+        raise refused(answer)
+    return answer.json() if answer.content else None
+
+
 def refused(answer: httpx.Response) -> Refused:
     """Why the server said no."""
     try:

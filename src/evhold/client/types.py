@@ -1,25 +1,11 @@
 """What the API answers, typed: the parts that an app needs, with the JSON whole beside them."""
 
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct, convert
 
-
-class Status(StrEnum):
-    """The states of a reservation."""
-
-    PENDING = "Pending"
-    UNCONFIRMED = "Unconfirmed"
-    ACTIVE = "Active"
-    USED = "Used"
-    EXPIRED = "Expired"
-    CANCELED = "Canceled"
-    REMOVED = "Removed"
-    REFUSED = "Refused"
-    FAILED = "Failed"
-
+from evhold.domain.reservation import State as Status
 
 #: What has no outcome yet.
 OPEN = frozenset({Status.PENDING, Status.UNCONFIRMED})

@@ -51,11 +51,21 @@ class Subscription(Protocol):
 
 
 class Mesh(Protocol):
-    """Messages between nodes, at most once."""
+    """Messages between nodes, at most once. ``on_up`` is called when it is connected, and when it is again."""
+
+    on_up: Callable[[], None]
 
     @property
     def is_up(self) -> bool:
         """Connected now, as far as anybody has noticed."""
+        ...
+
+    async def start(self) -> bool:
+        """It connects; False: not yet, it goes on trying."""
+        ...
+
+    async def close(self) -> None:
+        """Disconnected, and nothing runs any more."""
         ...
 
     async def request(self, subject: str, payload: bytes, *, timeout_s: float) -> bytes:

@@ -28,7 +28,6 @@ from evhold.usecases.ports import CallAnswer, CallFailed, CallResult, Clock, Nev
 
 #: How much longer the asking node waits than the owner does.
 MARGIN: Final = timedelta(seconds=1)
-#: How long a CALL may wait for its turn at the owner before it is given up there, besides its own time.
 WITHDRAW_TIMEOUT_S: Final = 2.0
 
 OFFLINE: Final = NeverSent(reason="station-offline")
@@ -58,7 +57,8 @@ class RoutedCalls:
         self._mesh = mesh
         self._whereabouts = whereabouts
         self._clock = clock
-        self._call_timeout = timedelta(seconds=call_timeout_s)
+        #: How long a CALL may wait for its turn at the owner, and then for its answer.
+        self._patience = 2 * timedelta(seconds=call_timeout_s) + MARGIN
         self._waiting: dict[str, set[asyncio.Future[None]]] = {}
 
     def presence(self, station_id: StationId) -> Presence:
@@ -91,7 +91,7 @@ class RoutedCalls:
                 not_after=not_after,
                 on_sent=on_sent,
             )
-        deadline = self._clock.now() + 2 * self._call_timeout + MARGIN
+        deadline = self._clock.now() + self._patience
         wanted = CallWanted(
             action=action,
             payload=Raw(payload),
@@ -125,7 +125,7 @@ class RoutedCalls:
     async def _request(
         self, station_id: StationId, wanted: CallWanted, *, on_sent: Callable[[datetime], None] | None
     ) -> CallAnswer:
-        subject, timeout_s = call_subject(station_id), (2 * self._call_timeout + 2 * MARGIN).total_seconds()
+        subject, timeout_s = call_subject(station_id), (self._patience + MARGIN).total_seconds()
         cut = asyncio.get_running_loop().create_future()
         waiting = self._waiting.setdefault(station_id.casefold(), set())
         waiting.add(cut)

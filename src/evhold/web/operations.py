@@ -25,6 +25,17 @@ BASE: Final = "/api/v1"
 #: Problems of whatever sends a call, and of terms.
 NOT_SENT: Final = ("station-offline", "station-busy")
 TERMS: Final = ("evse-already-reserved", "reservations-not-supported", "unspecified-evse-not-supported")
+#: Problems of a replacement and of a cancel, whoever orders them.
+REPLACING: Final = (
+    "reservation-unknown",
+    "reservation-refused",
+    "reservation-ended",
+    "order-in-progress",
+    *TERMS,
+    "version-conflict",
+    *NOT_SENT,
+)
+CANCELING: Final = ("reservation-unknown", "reservation-ended", "version-conflict", "station-call-error")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from evhold.web import driver, driver_dto, dto, session
-from evhold.web.operations import NOBODY, NOT_SENT, OPERATING, TERMS, Operation
+from evhold.web.operations import CANCELING, NOBODY, OPERATING, REPLACING, Operation
 
 _LINK: Final = ("link-unknown", "link-expired")
 
@@ -42,16 +42,7 @@ DRIVER: Final = (
         body=driver_dto.DriverPatch,
         headers=("If-Match", "Prefer"),
         answers={200: driver_dto.DriverReservationDto, 202: driver_dto.DriverReservationDto},
-        problems=(
-            *_LINK,
-            "reservation-unknown",
-            "reservation-refused",
-            "reservation-ended",
-            "order-in-progress",
-            *TERMS,
-            "version-conflict",
-            *NOT_SENT,
-        ),
+        problems=(*_LINK, *REPLACING),
         is_public=True,
     ),
     Operation(
@@ -64,7 +55,7 @@ DRIVER: Final = (
         handler=driver.cancel,
         headers=("If-Match", "Prefer"),
         answers={200: driver_dto.DriverReservationDto, 202: driver_dto.DriverReservationDto},
-        problems=(*_LINK, "reservation-unknown", "reservation-ended", "version-conflict", "station-call-error"),
+        problems=(*_LINK, *CANCELING),
         is_public=True,
     ),
     Operation(

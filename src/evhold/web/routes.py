@@ -3,7 +3,18 @@
 from typing import Final
 
 from evhold.web import dto, keys, live, reservations, stations, tokens
-from evhold.web.operations import ADMINS, EVERYBODY, LOOKING, NOT_SENT, OPERATING, ORDERING, TERMS, Operation
+from evhold.web.operations import (
+    ADMINS,
+    CANCELING,
+    EVERYBODY,
+    LOOKING,
+    NOT_SENT,
+    OPERATING,
+    ORDERING,
+    REPLACING,
+    TERMS,
+    Operation,
+)
 from evhold.web.page_routes import DRIVER, SESSION
 from evhold.web.readings import READINGS
 from evhold.web.webhook_routes import WEBHOOKS
@@ -77,15 +88,7 @@ RESERVATIONS: Final = (
         body=dto.ReservationPatch,
         headers=("If-Match", "Prefer"),
         answers={200: dto.ReservationDto, 202: dto.ReservationDto},
-        problems=(
-            "reservation-unknown",
-            "reservation-refused",
-            "reservation-ended",
-            "order-in-progress",
-            *TERMS,
-            "version-conflict",
-            *NOT_SENT,
-        ),
+        problems=REPLACING,
     ),
     Operation(
         method="DELETE",
@@ -97,7 +100,7 @@ RESERVATIONS: Final = (
         handler=reservations.cancel,
         headers=("If-Match", "Prefer"),
         answers={200: dto.ReservationDto, 202: dto.ReservationDto},
-        problems=("reservation-unknown", "reservation-ended", "version-conflict", "station-call-error"),
+        problems=CANCELING,
     ),
     Operation(
         method="DELETE",

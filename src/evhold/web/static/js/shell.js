@@ -6,6 +6,7 @@ import { icon } from './icons.js';
 import { tryNow } from './live.js';
 import * as store from './store.js';
 import { t } from './text.js';
+import { themeButton } from './theme-button.js';
 import { toast } from './toast.js';
 
 const PLACES = [
@@ -34,7 +35,7 @@ const content = h('div');
 /** Builds the shell into the document; returns the element that pages fill. */
 export function buildShell({ signOut }) {
   out.addEventListener('click', signOut);
-  const theme = h('button', { class: 'btn plain icon', type: 'button', aria: { label: t('shell.theme') }, on: { click: switchTheme } }, icon('theme'));
+  const theme = themeButton();
   const brand = h('a', { class: 'brand', href: '/' }, mark(), 'evhold');
   const end = h('div', { class: 'bar-end' }, link, who, theme, out);
   main.append(banner, content);
@@ -104,13 +105,3 @@ function tick(at) {
   say(trying, t('shell.nextTry', { n: Math.max(0, Math.ceil((store.link.next - at) / 1000)) }));
 }
 
-function switchTheme() {
-  const root = document.documentElement;
-  const dark = root.dataset.theme ? root.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
-  root.dataset.theme = dark ? 'light' : 'dark';
-  try {
-    localStorage.setItem('theme', root.dataset.theme);
-  } catch {
-    // No storage: it holds until the page is left.
-  }
-}

@@ -5,6 +5,7 @@ import { fill, h, say } from '../dom.js';
 import { connectorName, dateTime, time, when } from '../format.js';
 import { icon } from '../icons.js';
 import { t } from '../text.js';
+import { themeButton } from '../theme-button.js';
 import { cancel, extend, follow, tryNow, view } from './link.js';
 import { ring } from './ring.js';
 import { standing } from './words.js';
@@ -40,11 +41,15 @@ const lost = h(
 const page = h('div', { class: 'driver' }, lost, ticket, more, footer);
 let busy = false;
 
+function show(content) {
+  fill(main, h('div', { class: 'driver-page' }, content));
+}
+
 function draw() {
   if (view.dead) return dead();
   drawLost();
   if (!view.reservation) return;
-  if (!page.isConnected) fill(main, h('div', { class: 'driver-page' }, page));
+  if (!page.isConnected) show(page);
   const now_ = standing(view);
   drawState(now_);
   drawPlace();
@@ -173,30 +178,20 @@ function tell(text, tone) {
 function dead() {
   const key = view.dead === 'link-expired' ? 'gone' : 'unknown';
   document.title = `${t(`driver.${key}.head`)} · evhold`;
-  fill(
-    main,
-    h(
-      'div',
-      { class: 'driver-page' },
-      h(
-        'div',
-        { class: 'driver' },
-        h(
-          'section',
-          { class: 'panel empty dead', role: 'alert' },
-          icon(key === 'gone' ? 'expired' : 'unknown'),
-          h('h1', null, t(`driver.${key}.head`)),
-          h('p', null, t(`driver.${key}.text`)),
-        ),
-      ),
-    ),
+  const told = h(
+    'section',
+    { class: 'panel empty dead', role: 'alert' },
+    icon(key === 'gone' ? 'expired' : 'unknown'),
+    h('h1', null, t(`driver.${key}.head`)),
+    h('p', null, t(`driver.${key}.text`)),
   );
+  show(h('div', { class: 'driver' }, told));
 }
 
 function drawLost() {
   if (!view.lost) return void (lost.hidden = true);
   if (!view.reservation) {
-    fill(main, h('div', { class: 'driver-page' }, page));
+    show(page);
     for (const part of [ticket, more, footer]) part.hidden = true;
     lost.hidden = false;
     return say(lostText, t('driver.cannotReach'));
@@ -217,38 +212,15 @@ function tick() {
   dial.show(now_.runs ? { from: Date.parse(r.createdAt), to: Date.parse(r.expiryDateTime), at } : null);
 }
 
-function switchTheme() {
-  const root = document.documentElement;
-  const dark = root.dataset.theme ? root.dataset.theme === 'dark' : matchMedia('(prefers-color-scheme: dark)').matches;
-  root.dataset.theme = dark ? 'light' : 'dark';
-  try {
-    localStorage.setItem('theme', root.dataset.theme);
-  } catch {
-    // No storage: it holds until the page is left.
-  }
-}
-
-document
-  .querySelector('.bar-end')
-  .append(h('button', { class: 'btn plain icon', type: 'button', aria: { label: t('shell.theme') }, on: { click: switchTheme } }, icon('theme')));
-fill(
-  main,
-  h(
-    'div',
-    { class: 'driver-page' },
-    h(
-      'div',
-      { class: 'driver' },
-      h(
-        'section',
-        { class: 'panel ticket', aria: { busy: 'true' } },
-        h('span', { class: 'sr' }, t('driver.loading')),
-        h('div', { class: 'ring bone-ring' }),
-        h('span', { class: 'bone b' }),
-        h('div', { class: 'place' }, h('span', { class: 'bone a' })),
-      ),
-    ),
-  ),
+document.querySelector('.bar-end').append(themeButton());
+const bones = h(
+  'section',
+  { class: 'panel ticket', aria: { busy: 'true' } },
+  h('span', { class: 'sr' }, t('driver.loading')),
+  h('div', { class: 'ring bone-ring' }),
+  h('span', { class: 'bone b' }),
+  h('div', { class: 'place' }, h('span', { class: 'bone a' })),
 );
+show(h('div', { class: 'driver' }, bones));
 everySecond(tick);
 follow(draw);
