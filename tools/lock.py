@@ -43,6 +43,8 @@ def compile_lock(target: Path, *arguments: str, extra: str = "") -> None:
     """Resolve into `target`; what it already pins is kept unless `--upgrade` was given."""
     command = [str(resolver()), "pip", "compile", "--quiet", "--universal", "--python-version", OLDEST_PYTHON]
     command += ["--generate-hashes", "--no-header", "--no-emit-index-url", "--no-emit-find-links"]
+    # pip looks for `name[extra]` apart from `name`: pinned without it, a newer release makes the lock uninstallable.
+    command += ["--no-strip-extras"]
     command += [*sys.argv[1:], *arguments, "--output-file", target.name]
     subprocess.run(command, cwd=ROOT, check=True, input=extra, text=True, env=environment(), stdout=subprocess.DEVNULL)
     text = target.read_text(encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib.metadata import distributions, requires
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
 RUNTIME = (ROOT / "requirements.txt").read_text(encoding="utf-8")
 DEVELOPMENT = (ROOT / "requirements-dev.txt").read_text(encoding="utf-8")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-PIN = re.compile(r"^([a-z0-9._-]+)==([^ ;\\]+)", re.MULTILINE)
+#: Name, extras, version.
+PIN = re.compile(r"^([a-z0-9._-]+)(?:\[([a-z0-9,._-]+)\])?==([^ ;\\]+)", re.MULTILINE)
 NAME = re.compile(r"^[A-Za-z0-9._-]+")
 
 
@@ -23,7 +25,7 @@ def names(requirements: list[str]) -> set[str]:
 
 def pins(lock: str) -> dict[str, str]:
     """Return distribution name -> version."""
-    return dict(PIN.findall(lock))
+    return {name: version for name, _, version in PIN.findall(lock)}
 
 
 @pytest.mark.parametrize("lock", [RUNTIME, DEVELOPMENT], ids=["runtime", "development"])
@@ -65,3 +67,16 @@ def test_exact_pins_of_the_project_are_the_locked_ones() -> None:
     """A dependency that the project pins exactly is locked at that version."""
     exact = dict(line.split("==") for line in PROJECT["project"]["dependencies"] if "==" in line)
     assert {name: pins(RUNTIME)[name] for name in exact} == exact
+
+
+def test_an_extra_that_a_release_asks_for_is_pinned_with_it() -> None:
+    """pip looks for `name[extra]` by itself, and takes a newer release than the locked one for it, which has no hash here."""
+    pinned = {name: set(extras.split(",")) for name, extras, _ in PIN.findall(RUNTIME + DEVELOPMENT)}
+    asked = {
+        (re.sub(r"[-_.]+", "-", found.group(1)).lower(), extra.strip())
+        for name in pinned.keys() & {one.metadata["Name"].lower() for one in distributions()}
+        for line in requires(name) or ()
+        if "extra ==" not in line and (found := re.match(r"([A-Za-z0-9._-]+) ?\[([^]]+)\]", line))
+        for extra in found.group(2).split(",")
+    }
+    assert {(name, extra) for name, extra in asked if extra not in pinned.get(name, {extra})} == set()

@@ -20,6 +20,7 @@ from structlog.typing import EventDict, WrappedLogger
 from evhold import bindings, bootstrap
 from evhold.adapters.bus_local import LocalBus, Log
 from evhold.adapters.outbox import OutboxReader
+from evhold.adapters.webhooks import worker
 from evhold.config import Settings
 from evhold.domain.values import MessageId, StationId
 from evhold.gateway.session import Session
@@ -233,6 +234,7 @@ class Csms:
                     HOUSEKEEPING_S=HOUSEKEEPING_S,
                 ),
                 patch.object(h04_end, "AT_LEAST_EVERY", SWEEP_EVERY),
+                patch.object(worker, "POLL_S", POLL_S),
             ):
                 yield
         finally:

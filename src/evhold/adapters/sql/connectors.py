@@ -18,7 +18,7 @@ _REMOVE: Final = delete(connectors).where(c.station_id == bindparam("station"))
 
 def put_connector(dialect: Dialect) -> Insert:
     """The upsert. A type that was learned once stays: status reports do not carry it."""
-    return upsert(connectors, dialect=dialect, keep_known=("type",))
+    return upsert(connectors, dialect=dialect, keep_known=frozenset({"type"}))
 
 
 def row_of(connector: Connector) -> dict[str, Any]:

@@ -28,20 +28,22 @@ _SAME_NAME: Final = (
     "created_at",
 )
 #: What is provisioned; a station's own reports never change it.
-PROVISIONED: Final = (
-    "id",
-    "registration",
-    "security_profile",
-    "serial_number",
-    "restore_after_boot",
-    "location_name",
-    "latitude",
-    "longitude",
-    "password_salt",
-    "password_hash",
-    "epoch",
-    "created_at",
-    "removed_at",
+PROVISIONED: Final = frozenset(
+    (
+        "id",
+        "registration",
+        "security_profile",
+        "serial_number",
+        "restore_after_boot",
+        "location_name",
+        "latitude",
+        "longitude",
+        "password_salt",
+        "password_hash",
+        "epoch",
+        "created_at",
+        "removed_at",
+    )
 )
 
 

@@ -1,7 +1,8 @@
 """Insert-or-update for the databases that we speak, and its text for a driver."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import cache
+from typing import Any, Final
 
 from sqlalchemy import Insert, Table, column, func, text
 from sqlalchemy.dialects import postgresql, sqlite
@@ -10,22 +11,23 @@ from sqlalchemy.engine import Dialect
 from evhold.adapters.sql.types import POSTGRESQL
 
 Conflicting = sqlite.Insert | postgresql.Insert
+_INSERTS: Final[dict[str, Callable[[Table], Conflicting]]] = {"sqlite": sqlite.insert, POSTGRESQL: postgresql.insert}
 
 
 def insert_of(table: Table, *, dialect: Dialect) -> Conflicting:
     """The dialect's own INSERT, which knows ON CONFLICT."""
-    return postgresql.insert(table) if dialect.name == POSTGRESQL else sqlite.insert(table)
+    return _INSERTS[dialect.name](table)
 
 
 def upsert(
     table: Table,
     *,
     dialect: Dialect,
-    unless: Collection[str] = (),
-    keep_known: Collection[str] = (),
-    on: Sequence[str] | None = None,
+    unless: frozenset[str] = frozenset(),
+    keep_known: frozenset[str] = frozenset(),
+    on: tuple[str, ...] = (),
 ) -> Insert:
-    """A row is inserted, or updated where its key is there.
+    """A row is inserted, or updated where its key is there; the same statement for the same arguments, so that it is compiled once.
 
     Args:
         table: What ``on``, or else its primary key, identifies a row of.
@@ -34,7 +36,14 @@ def upsert(
         keep_known: Columns that an update never sets back to NULL.
         on: The columns of the conflict.
     """
-    statement = insert_of(table, dialect=dialect)
+    return _upsert(table, dialect.name, unless, keep_known, on)
+
+
+@cache
+def _upsert(
+    table: Table, dialect: str, unless: frozenset[str], keep_known: frozenset[str], on: tuple[str, ...]
+) -> Insert:
+    statement = _INSERTS[dialect](table)
     identity = list(on or (one.name for one in table.primary_key))
     changes: dict[str, Any] = {
         one.name: func.coalesce(statement.excluded[one.name], one)
