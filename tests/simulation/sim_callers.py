@@ -134,12 +134,24 @@ class Callers:
 
         self._call(f"cancel {wanted}", work)
 
+    def keep(self) -> None:
+        """One of the latest reservations is to be kept after all."""
+        if self.heard.ids:
+            order = CancelOrder(reservation_id=self._some_id(), by=By.DRIVER)
+            self._call(f"keep {order.reservation_id}", lambda calls: calls.keep(order))
+
+    def hasten(self) -> None:
+        """What waits to be sent for one of the latest reservations is to be sent now."""
+        if self.heard.ids:
+            order = CancelOrder(reservation_id=self._some_id(), by=By.OPERATOR)
+            self._call(f"ask {order.reservation_id} now", lambda calls: calls.hasten(order))
+
     async def _order(self, work: object, *, name: str) -> Reservation:
         assert self.csms.app is not None
         done: Reservation = await self.csms.app.orders.start(work, name=name)  # type: ignore[arg-type]  # a coroutine of either kind
         return done
 
-    def _call(self, what: str, work: Callable[[ReservationCalls], Awaitable[None]]) -> None:
+    def _call(self, what: str, work: Callable[[ReservationCalls], Awaitable[object]]) -> None:
         if not self.csms.is_up or self.csms.app is None:
             return
         self.world.note(f"API: {what}")

@@ -8,7 +8,7 @@ House rules
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from sim_excuses import cannot_cancel, untold, unused
+from sim_excuses import SWEPT_BY_A_WRONG_CLOCK, cannot_cancel, untold, unused
 from sim_play import Play, station_of
 from sim_station import Truth
 
@@ -86,7 +86,8 @@ def calm(book: Book, excused: Counter[str]) -> Iterator[str]:
             else:
                 excused[excuse] += 1
         elif is_held and known.state is not State.ACTIVE and known.phase is not Phase.USED_UNPROVEN:
-            excuse = cannot_cancel(station)
+            is_swept = known.phase is Phase.EXPIRED_OPEN and book.play.csms.clock_steps
+            excuse = SWEPT_BY_A_WRONG_CLOCK if is_swept else cannot_cancel(station)
             if excuse is None:
                 yield f"{_name(known)} is called {known.phase}, and its station holds it"
             else:

@@ -6,10 +6,14 @@ from sim_station import SimStation, Truth
 
 from evhold.domain.reservation import Phase, Reservation
 
+SWEPT_BY_A_WRONG_CLOCK = "the CSMS's own clock was wrong when it swept"
 
-def wrong_end(known: Reservation, station: SimStation, *, learned: timedelta) -> str | None:
+
+def wrong_end(known: Reservation, station: SimStation, *, learned: timedelta, clock_steps: bool) -> str | None:
     """Why an end may be told of a reservation that the station holds at this moment."""
     is_swept = known.phase is Phase.EXPIRED_OPEN
+    if is_swept and clock_steps:
+        return SWEPT_BY_A_WRONG_CLOCK
     if is_swept and station.options.misbehaviour.clock_offset < learned - timedelta(seconds=2):
         return "its clock is slow, and nothing told by how much"
     if known.phase is Phase.REMOVED_CLOSED and known.reserves_sent > 1:

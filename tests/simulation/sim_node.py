@@ -32,7 +32,7 @@ from evhold.usecases.ports import StorageAway, Told
 #: Nobody else writes this database: a look at the outbox without a reason would only cost time.
 POLL_S: Final = 1e6
 HOUSEKEEPING_S: Final = 900.0
-#: The clock of a run never steps, so that a sweep without a reason would cost time, too.
+#: Where the CSMS's clock never steps, a sweep without a reason would cost time, too.
 SWEEP_EVERY: Final = timedelta(minutes=15)
 #: Errors that are the database's, not the program's.
 OUTAGE: Final = frozenset({"storage.away", "call.not-stored", "server.stations-sent-away"})
@@ -50,14 +50,14 @@ class VirtualTimer:
 
 
 class VirtualClock:
-    """ports.Clock in virtual time."""
+    """ports.Clock in virtual time. ``error``: how wrong the CSMS's time of day is now."""
 
-    def __init__(self, world: World, loop: ProcessLoop) -> None:
-        self._world, self._loop = world, loop
+    def __init__(self, world: World, loop: ProcessLoop, *, error: Callable[[], timedelta]) -> None:
+        self._world, self._loop, self._error = world, loop, error
 
     def now(self) -> datetime:
         """Aware UTC."""
-        return self._world.now
+        return self._world.now + self._error()
 
     def monotonic(self) -> float:
         """Seconds since the begin of the run."""
@@ -114,12 +114,16 @@ class Csms:
     Attributes:
         faults: What the program itself logged as its own fault.
         lives: How often it was started.
+        clock_error: How wrong its time of day is now.
+        clock_steps: Whether its time of day ever steps.
     """
 
     def __init__(self, world: World, *, engine: Engine, rng: random.Random, disk: Disk) -> None:
         self.world, self.engine = world, engine
         self.faults: list[str] = []
         self.lives = 0
+        self.clock_error = timedelta()
+        self.clock_steps = False
         self.app: bootstrap.App | None = None
         self.links: list[Link] = []
         self.on_told: Callable[[Sequence[Told]], None] = lambda events: None
@@ -138,7 +142,7 @@ class Csms:
             return
         self.lives += 1
         self._loop = loop = ProcessLoop(self.world)
-        clock, ids = VirtualClock(self.world, loop), DrawnIds(self._rng)
+        clock, ids = VirtualClock(self.world, loop, error=lambda: self.clock_error), DrawnIds(self._rng)
         storage = DrawnStorage(self.engine, now=clock.now, loop=loop, disk=self.disk)
         parts = {
             "SystemClock": lambda: clock,
@@ -233,7 +237,7 @@ class Csms:
                     OutboxReader=partial(OutboxReader, poll_s=POLL_S),
                     HOUSEKEEPING_S=HOUSEKEEPING_S,
                 ),
-                patch.object(h04_end, "AT_LEAST_EVERY", SWEEP_EVERY),
+                patch.object(h04_end, "AT_LEAST_EVERY", h04_end.AT_LEAST_EVERY if self.clock_steps else SWEEP_EVERY),
                 patch.object(worker, "POLL_S", POLL_S),
             ):
                 yield

@@ -46,6 +46,7 @@ class Play:
         disk = Disk(rng, slow=rng.choice((0.0, 0.02, 0.2)))
         self.csms = Csms(self.world, engine=self.engine, rng=rng, disk=disk)
         self.disk_fails = rng.random() < 0.25
+        self.csms.clock_steps = rng.random() < 0.2
         #: How much likelier faults are than in a common run.
         self.fierce = rng.choice((1, 1, 4))
         self.csms.on_told = self._told
@@ -96,6 +97,7 @@ class Play:
         self.is_calm = True
         self.world.note("calm")
         self.csms.disk.away_until = 0.0
+        self.csms.clock_error = timedelta()
         self.csms.start()
         for station in self.stations:
             station.weather.stalled_until = 0.0
@@ -119,6 +121,8 @@ class Play:
         weighted: dict[Callable[[SimStation], None], int] = {
             self._reserve: 12,
             self._cancel: 7,
+            self._keep: 2,
+            self._hasten: 2,
             self._replace: 6,
             self._present: 5,
             self._plug: 3,
@@ -131,6 +135,7 @@ class Play:
             self._reboot: self.fierce,
             self._kill: self.fierce,
             self._lock: self.disk_fails * self.fierce,
+            self._step_clock: self.csms.clock_steps * self.fierce,
         }
         act = self.rng.choices(list(weighted), list(weighted.values()))[0]
         act(station)
@@ -160,6 +165,12 @@ class Play:
 
     def _cancel(self, station: SimStation) -> None:
         self.callers.cancel()
+
+    def _keep(self, station: SimStation) -> None:
+        self.callers.keep()
+
+    def _hasten(self, station: SimStation) -> None:
+        self.callers.hasten()
 
     def _present(self, station: SimStation, *, token: str | None = None, evse_id: int | None = None) -> None:
         if token is None:
@@ -200,7 +211,9 @@ class Play:
                 case ReservationChanged(name=name, reservation=known) if name in ENDED:
                     station = station_of(self, known.station_id)
                     if known.id in station.station.state.reservations:
-                        excuse = wrong_end(known, station, learned=self._learned(station))
+                        excuse = wrong_end(
+                            known, station, learned=self._learned(station), clock_steps=self.csms.clock_steps
+                        )
                         self.heard.wrong_ends.append((known, name, excuse))
                 case _:
                     pass
@@ -243,6 +256,13 @@ class Play:
         seconds = self.rng.choice((0.2, 5.0, 40.0)) * self.rng.random()
         self.world.note(f"database locked for {seconds:.1f} s")
         self.csms.disk.away_until = self.world.time + seconds
+
+    def _step_clock(self, station: SimStation) -> None:
+        """The CSMS's time of day is wrong from now on, or right again."""
+        if not self.is_calm:
+            wrong = self.rng.choice((0.0, 1.0, 40.0, 700.0)) * self.rng.uniform(-1, 1)
+            self.world.note(f"the CSMS's clock is {wrong:.1f} s wrong")
+            self.csms.clock_error = timedelta(seconds=wrong)
 
     def _kill(self, station: SimStation) -> None:
         """At one of the next awaits, whichever it is."""
