@@ -28,12 +28,14 @@ from lives import (
     never_left,
     pending,
     silent,
+    transaction_ended,
     unconfirmed,
     used,
     wishing,
 )
 
 from evhold.domain.effects import LAST_RETRY
+from evhold.domain.facts import Match
 from evhold.domain.reservation import Due, Phase
 from evhold.domain.transitions import CANCELABLE, CLOSED_BUT_USED, OPEN_ENDS, advance
 from evhold.domain.values import AskKind, By
@@ -140,6 +142,23 @@ def test_row_13_cancel_rejected_leaves_an_unproven_use_and_clears_the_wish():
     before = asking(wishing(used(cancel_in_doubt=True)))
     after = check(before, cancel_rejected(), row=13, to=Phase.USED_UNPROVEN, told="due", claims=(1,))
     assert (after.cancel_requested_at, after.cancel_requested_by, after.cancel_in_doubt) == (None, None, False)
+
+
+@pytest.mark.row(13, 33)
+def test_row_13_after_a_rejected_cancel_a_clean_end_has_nothing_to_give_back():
+    """The station said that it holds none: Removed, as open as any, and no longer Active."""
+    told_so = advance(asking(wishing(used())), cancel_rejected(), heard()).reservation
+    cause = "unknown-at-station"
+    after = check(told_so, transaction_ended(clean=True), row=33, to=Phase.REMOVED_OPEN, told="removed", cause=cause)
+    check(after, named(Match.RESERVED), row=36, to=Phase.USED_PROVEN, told="used")
+
+
+@pytest.mark.row(13, 33)
+def test_row_13_a_rejected_cancel_leaves_the_end_that_a_use_came_from():
+    """What had expired before goes back to that."""
+    in_use = advance(ended(Phase.EXPIRED_OPEN), named(Match.NONE), heard()).reservation
+    told_so = advance(asking(wishing(in_use)), cancel_rejected(), heard()).reservation
+    check(told_so, transaction_ended(clean=True), row=33, to=Phase.EXPIRED_OPEN, told="expired")
 
 
 @pytest.mark.row(14)

@@ -203,6 +203,12 @@ def drop_wish(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation
     return replace(dropped, cancel_in_doubt=False, attempts=0, retry_at=None)
 
 
+def drop_wish_of_unknown(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
+    """The wish is gone, and the station holds none: should the use end clean, there is nothing to go back to."""
+    end = reservation.came_from or End(State.REMOVED, UNKNOWN_AT_STATION)
+    return replace(drop_wish(reservation, fact, heard), came_from=end)
+
+
 def ask_again(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
     """The same order again with a new message id, 5 s to 5 min later."""
     assert isinstance(fact, OfAsk)

@@ -120,7 +120,7 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     _row(11, (P.ACTIVE,), CancelAccepted, do.cancel_confirmed, to=(P.CANCELED_CLOSED,), asks=CANCEL),
     _row(12, (P.ACTIVE,), CancelRejected, do.settle_active, to=(P.EXPIRED_OPEN, P.REMOVED_OPEN), asks=CANCEL),
     _row(13, (P.USED_UNPROVEN,), CancelAccepted, do.cancel_confirmed, to=(P.CANCELED_CLOSED,), asks=CANCEL),
-    _row(13, (P.USED_UNPROVEN,), CancelRejected, do.drop_wish, to=(P.USED_UNPROVEN,), asks=CANCEL),
+    _row(13, (P.USED_UNPROVEN,), CancelRejected, do.drop_wish_of_unknown, to=(P.USED_UNPROVEN,), asks=CANCEL),
     _row(14, (P.USED_PROVEN,), CancelAccepted, do.nothing, to=(P.USED_PROVEN,), asks=CANCEL, guard=when.used_before_cancel, anomaly=True),
     _row(14, (P.USED_PROVEN,), CancelAccepted, do.cancel_confirmed, to=(P.CANCELED_CLOSED,), asks=CANCEL),
     _row(14, (P.USED_PROVEN,), CancelRejected, do.nothing, to=(P.USED_PROVEN,), asks=CANCEL),
