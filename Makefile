@@ -9,7 +9,7 @@ PATHS := src tests tools $(wildcard bench)
 WORKERS ?= 2
 export PYTHON
 
-.PHONY: help demo test soak bench check docs format lock clean setup setup-dev
+.PHONY: help demo test soak bench bench-full check docs format lock clean setup setup-dev
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -23,8 +23,11 @@ test: setup-dev ## all tests (ARGS="-k word" picks some, WORKERS=0 runs them in 
 soak: setup-dev ## the tests at full size: many more generated examples
 	@EVHOLD_SOAK=1 $(PY) -m pytest -n $(WORKERS) --dist loadgroup --hypothesis-profile soak $(ARGS)
 
-bench: setup-dev ## measure: messages, reservations, memory a connection
+bench: setup-dev ## measure, against baselines run in the same session (ARGS="--only reserve")
 	@$(PY) -m bench $(ARGS)
+
+bench-full: setup-dev ## the same, growth up to 10,000,000 rows
+	@$(PY) -m bench --huge $(ARGS)
 
 check: setup-dev ## format, lint, types, import contracts, generated files
 	@$(BIN)/ruff format --check $(PATHS)

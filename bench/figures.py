@@ -4,6 +4,7 @@ import os
 import platform
 import statistics
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,23 +14,27 @@ import psutil  # type: ignore[import-untyped]  # ships no types
 FSYNCS: Final = 50
 
 
-class Flow(msgspec.Struct, tag="flow", frozen=True, kw_only=True):
-    """Many of one thing, one after the other.
+class Flow(msgspec.Struct, frozen=True, kw_only=True):
+    """Many of one thing, one after the other, at one contender.
 
     Attributes:
+        contender: Whose server it is.
         unit: What is counted.
-        server_us: The server's CPU time for one.
+        server_us: CPU time for one, of all the server's processes and its database server's.
+        database_us: The part of the database server.
         server_load, generator_load: CPU time a second of each; 1 is one core.
         other_load: The same of all else on the machine; well above 0, and the figures are those of a shared machine.
         fsync_ms: Median of the disk, just before.
+        rounds: How many stretches these are the medians of; ``lowest_us`` and ``highest_us`` are ``server_us`` of the outermost.
     """
 
-    name: str
     work: str
+    contender: str
     unit: str
     count: int
     seconds: float
     server_us: float
+    database_us: float
     server_load: float
     generator_load: float
     other_load: float
@@ -37,6 +42,9 @@ class Flow(msgspec.Struct, tag="flow", frozen=True, kw_only=True):
     p99_ms: float
     max_ms: float
     fsync_ms: float
+    rounds: int = 1
+    lowest_us: float = 0.0
+    highest_us: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -44,29 +52,52 @@ class Flow(msgspec.Struct, tag="flow", frozen=True, kw_only=True):
         return self.count / self.seconds
 
 
-class Memory(msgspec.Struct, tag="memory", frozen=True, kw_only=True):
-    """Resident memory of the server without and with so many stations.
+class Fact(msgspec.Struct, frozen=True, kw_only=True):
+    """Anything else that was measured, such as memory: a name, a number and its unit."""
 
-    Attributes:
-        server_ms: The server's CPU time to let one in: handshake, boot, first status, its variables read.
-        connect_ms: Until the last was in, divided by their number.
-    """
-
-    name: str
     work: str
-    stations: int
-    idle_bytes: int
-    full_bytes: int
-    server_ms: float
-    connect_ms: float
+    name: str
+    value: float
+    unit: str
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True):
+    """A figure against its goal. Nothing fails by it."""
+
+    work: str
+    measure: str
+    value: float
+    unit: str
+    goal: float
+    at_least: bool = False
 
     @property
-    def bytes_each(self) -> float:
-        """What one station costs."""
-        return (self.full_bytes - self.idle_bytes) / self.stations
+    def met(self) -> bool:
+        """Whether it is."""
+        return self.value >= self.goal if self.at_least else self.value <= self.goal
 
 
-Result = Flow | Memory
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """What a workload came to."""
+
+    flows: Sequence[Flow] = ()
+    facts: Sequence[Fact] = ()
+    checks: Sequence[Check] = ()
+
+
+_MEDIANS: Final = tuple(
+    name
+    for name in Flow.__struct_fields__
+    if name not in ("work", "contender", "unit", "rounds", "lowest_us", "highest_us")
+)
+
+
+def median_of(rounds: Sequence[Flow]) -> Flow:
+    """One of the medians of all."""
+    each = sorted(one.server_us for one in rounds)
+    medians = {name: statistics.median(getattr(one, name) for one in rounds) for name in _MEDIANS}
+    medians["count"] = int(medians["count"])
+    return msgspec.structs.replace(rounds[0], **medians, rounds=len(rounds), lowest_us=each[0], highest_us=each[-1])
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,8 +17,9 @@ from urllib.parse import urlsplit
 import psutil  # type: ignore[import-untyped]  # ships no types
 
 ADMIN_KEY: Final = "evh_bench-key-of-one-run"
-START_TIMEOUT_S: Final = 30.0
+START_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 30.0
+_ROOT: Final = Path(__file__).resolve().parent.parent
 _API: Final = re.compile(r"http://[\w.\[\]:]+:\d+")
 _STATIONS: Final = re.compile(r"ws://[\w.\[\]:]+:\d+")
 
@@ -39,9 +41,10 @@ def evhold_command(folder: Path, *, database: str | None = None) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the server's processes used up so far, and hold now."""
+    """What the server's processes used up so far, and hold now; ``database_s`` is a database server's own CPU."""
 
     cpu_s: float
+    database_s: float
     rss_bytes: int
 
 
@@ -49,16 +52,23 @@ class Server:
     """A running server. Its addresses are known from its start on; `stop` ends it.
 
     Args:
-        command: Prints an `http://` and a `ws://` address when it is ready.
+        command: Prints a `ws://` address, and an `http://` one if it has an API, when it is ready.
         folder: Its working directory, where its output is kept too.
+        has_api: Whether it has one.
+        database_pid: The process of its database server, whose CPU is counted with it.
 
     Raises:
-        ServerFailed: It ended, or printed no addresses within 30 s.
+        ServerFailed: It ended, or printed no addresses within 60 s.
     """
 
-    def __init__(self, command: Sequence[str], *, folder: Path) -> None:
+    def __init__(
+        self, command: Sequence[str], *, folder: Path, has_api: bool = True, database_pid: int | None = None
+    ) -> None:
         self._log = folder / "server.log"
+        self._has_api = has_api
+        self._database_pid = database_pid
         environment = {name: value for name, value in os.environ.items() if not name.startswith("EVHOLD_")}
+        environment["PYTHONPATH"] = str(_ROOT)
         with self._log.open("wb") as output:
             # A session of its own: Ctrl-C reaches the bench alone, which then ends the server.
             self._process = subprocess.Popen(
@@ -83,13 +93,16 @@ class Server:
             ServerFailed: It ended meanwhile.
         """
         try:
-            first = psutil.Process(self._process.pid)
-            family = [first, *first.children(recursive=True)]
-            times = [one.cpu_times() for one in family]
-            rss = sum(one.memory_info().rss for one in family)
+            rss = sum(one.memory_info().rss for one in _family(self.pid))
+            database_s = 0.0 if self._database_pid is None else _cpu_s(self._database_pid)
+            return Usage(cpu_s=_cpu_s(self.pid), database_s=database_s, rss_bytes=rss)
         except psutil.Error as error:
             raise ServerFailed(f"the server is gone:\n{self._tail()}") from error
-        return Usage(cpu_s=sum(one.user + one.system for one in times), rss_bytes=rss)
+
+    @property
+    def pid(self) -> int:
+        """Of its first process."""
+        return self._process.pid
 
     def kill(self) -> None:
         """The process is gone, whatever it was doing."""
@@ -119,6 +132,8 @@ class Server:
             api, stations = _API.search(printed), _STATIONS.search(printed)
             if ended:
                 raise ServerFailed(f"the server did not start (exit code {self._process.returncode}):\n{self._tail()}")
+            if stations is not None and not self._has_api:
+                return "", f"{stations.group()}/ocpp"
             if api is not None and stations is not None and _is_ready(api.group()):
                 return api.group(), f"{stations.group()}/ocpp"
             time.sleep(0.02)
@@ -126,6 +141,21 @@ class Server:
 
     def _tail(self) -> str:
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    first = psutil.Process(pid)
+    return [first, *first.children(recursive=True)]
+
+
+def _cpu_s(pid: int) -> float:
+    """Of the process, its children, and those of them that ended."""
+    total = 0.0
+    for one in _family(pid):
+        with suppress(psutil.NoSuchProcess):
+            times = one.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    return total
 
 
 def _is_ready(api: str) -> bool:

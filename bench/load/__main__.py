@@ -5,31 +5,42 @@ import gc
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from array import array
 from typing import Final, assert_never
 
 import msgspec
 import uvloop
 from picows import WSError
 
-from bench.load.clocking import Clocking
+from bench.load.clocking import Clocking, summary
 from bench.load.frames import FRAMES
-from bench.load.orders import Connect, Done, Failed, Order, Reply, Reserve, SendMessages
-from bench.load.reserving import bodies, reserve
+from bench.load.orders import (
+    Cancel,
+    Connect,
+    Done,
+    Failed,
+    Leave,
+    Order,
+    Pace,
+    Reply,
+    Reserve,
+    ReserveOpen,
+    SendMessages,
+)
+from bench.load.reserving import Reserving
 from bench.load.station import Station, StationFailed
 
-CONNECTING_AT_ONCE: Final = 50
 QUIET_S: Final = 0.5
 QUIET_TIMEOUT_S: Final = 60.0
 ANSWERS_TIMEOUT_S: Final = 30.0
 
 
 class Load:
-    """The stations of one run, and the requests that are still unused."""
+    """The stations of one run, and its reservations."""
 
     def __init__(self) -> None:
         self._stations: list[Station] = []
-        self._requests: Iterator[bytes] | None = None
+        self._reserving: Reserving | None = None
 
     async def do(self, order: Order) -> Reply:
         """The order is done."""
@@ -37,34 +48,68 @@ class Load:
             match order:
                 case Connect():
                     return await self._connect(order)
+                case Leave():
+                    return await self._leave()
                 case SendMessages():
                     return await self._send(order)
-                case Reserve():
-                    if self._requests is None:
-                        self._requests = bodies([one.station_id for one in self._stations])
-                    return await reserve(order, requests=self._requests)
+                case Pace():
+                    return await self._pace(order)
+                case Reserve() | ReserveOpen() | Cancel():
+                    return await self._reserve(order)
                 case _:
                     assert_never(order)
         except (StationFailed, OSError, WSError) as error:
             return Failed(reason=str(error) or repr(error))
 
     async def _connect(self, order: Connect) -> Done:
-        begun = time.perf_counter()
+        begun = time.perf_counter_ns()
         first = len(self._stations)
         added = [Station(f"BENCH{first + number:05d}") for number in range(order.count)]
-        gate = asyncio.Semaphore(CONNECTING_AT_ONCE)
+        gate = asyncio.Semaphore(order.at_once)
+        waits = array("q")
 
         async def connect(station: Station) -> None:
             async with gate:
-                await station.connect(order.url)
+                await station.connect(order.url, connectors=order.connectors)
+            waits.append(time.perf_counter_ns() - begun)
 
-        await asyncio.gather(*(connect(one) for one in added))
-        self._stations += added
-        seconds = time.perf_counter() - begun
+        coming = self._stations if order.again else added
+        await asyncio.gather(*(connect(one) for one in coming))
+        if not order.again:
+            self._stations += added
+        seconds = (time.perf_counter_ns() - begun) / 1e9
         await _quiet()
         gc.collect()
         gc.freeze()
-        return Done(count=order.count, seconds=seconds)
+        return summary(waits, seconds=seconds)
+
+    async def _leave(self) -> Done:
+        for one in self._stations:
+            one.leave()
+        await asyncio.sleep(QUIET_S)
+        return Done(count=len(self._stations), seconds=0.0)
+
+    async def _pace(self, order: Pace) -> Done:
+        begun, sent = time.perf_counter(), 0
+        make = FRAMES[order.kind]
+        while (passed := time.perf_counter() - begun) < order.seconds:
+            due = int(passed * order.rate)
+            for number in range(sent, due):
+                self._stations[number % len(self._stations)].send(make)
+            sent = due
+            await asyncio.sleep(0.005)
+        return Done(count=sent, seconds=order.seconds)
+
+    async def _reserve(self, order: Reserve | ReserveOpen | Cancel) -> Reply:
+        if self._reserving is None:
+            self._reserving = Reserving([one.station_id for one in self._stations])
+        match order:
+            case Reserve():
+                return await self._reserving.reserve(order)
+            case ReserveOpen():
+                return await self._reserving.reserve_open(order)
+            case Cancel():
+                return await self._reserving.cancel(order)
 
     async def _send(self, order: SendMessages) -> Reply:
         clocking = Clocking(len(self._stations), seconds=order.seconds)

@@ -30,10 +30,14 @@ class Clocking:
         self._latencies.append(now - begun)
         if now < self._until:
             return now
+        self.leave()
+        return 0
+
+    def leave(self) -> None:
+        """A worker is done; with the last one the stretch ends."""
         self._left -= 1
         if self._left == 0 and not self._ended.done():
-            self._ended.set_result(self._summary(now))
-        return 0
+            self._ended.set_result(self._summary(time.perf_counter_ns()))
 
     def fail(self, reason: str) -> None:
         """The stretch ends as failed."""
@@ -48,14 +52,19 @@ class Clocking:
             return Failed(reason=f"{self._left} not answered within {timeout_s:g} s")
 
     def _summary(self, now: int) -> Done:
-        ordered = sorted(self._latencies)
-        return Done(
-            count=len(ordered),
-            seconds=(now - self._begun) / 1e9,
-            p50_ms=percentile(ordered, 0.50),
-            p99_ms=percentile(ordered, 0.99),
-            max_ms=ordered[-1] / 1e6,
-        )
+        return summary(self._latencies, seconds=(now - self._begun) / 1e9)
+
+
+def summary(latencies: "array[int]", *, seconds: float) -> Done:
+    """What these nanoseconds come to."""
+    ordered = sorted(latencies)
+    return Done(
+        count=len(ordered),
+        seconds=seconds,
+        p50_ms=percentile(ordered, 0.50),
+        p99_ms=percentile(ordered, 0.99),
+        max_ms=ordered[-1] / 1e6,
+    )
 
 
 def percentile(ordered: list[int], share: float) -> float:

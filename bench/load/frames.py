@@ -17,6 +17,18 @@ _BOOT: Final = (
 )
 _HEARTBEAT: Final = b'[2,"%x","Heartbeat",{}]'
 _STATUS: Final = b'[2,"%x","StatusNotification",{"timestamp":"%s","connectorStatus":"%s","evseId":1,"connectorId":1}]'
+_AUTHORIZE: Final = b'[2,"%x","Authorize",{"idToken":{"idToken":"BENCH-TOKEN","type":"ISO14443"}}]'
+_TRANSACTION: Final = (
+    b'[2,"%x","TransactionEvent",{"eventType":"Updated","timestamp":"%s","triggerReason":"MeterValuePeriodic",'
+    b'"seqNo":%d,"transactionInfo":{"transactionId":"bench-transaction","chargingState":"Charging"},'
+    b'"evse":{"id":1,"connectorId":1},"meterValue":[{"timestamp":"%s","sampledValue":['
+    b'{"value":%d,"measurand":"Energy.Active.Import.Register","context":"Sample.Periodic"},'
+    b'{"value":11040.0,"measurand":"Power.Active.Import","context":"Sample.Periodic"},'
+    b'{"value":16.0,"measurand":"Current.Import","phase":"L1","context":"Sample.Periodic"},'
+    b'{"value":16.1,"measurand":"Current.Import","phase":"L2","context":"Sample.Periodic"},'
+    b'{"value":15.9,"measurand":"Current.Import","phase":"L3","context":"Sample.Periodic"},'
+    b'{"value":41.0,"measurand":"SoC","context":"Sample.Periodic"}]}]}]'
+)
 
 _stamped: tuple[int, bytes] = (0, b"")
 
@@ -36,9 +48,32 @@ def status_notification(number: int) -> bytes:
     return _STATUS % (number, now(), STATUSES[number & 1])
 
 
+def repeated(number: int) -> bytes:
+    """StatusNotification that tells no news."""
+    return _STATUS % (number, now(), STATUSES[1])
+
+
+def second_connector(number: int) -> bytes:
+    """StatusNotification of EVSE 2."""
+    return _STATUS.replace(b'"evseId":1', b'"evseId":2') % (number, now(), STATUSES[1])
+
+
+def authorize(number: int) -> bytes:
+    """Authorize of the token that is known."""
+    return _AUTHORIZE % number
+
+
+def transaction_event(number: int) -> bytes:
+    """TransactionEvent Updated, with six sampled values."""
+    return _TRANSACTION % (number, now(), number, now(), 1000 + number)
+
+
 FRAMES: Final[dict[MessageKind, Frames]] = {
     "Heartbeat": heartbeat,
     "StatusNotification": status_notification,
+    "StatusRepeated": repeated,
+    "TransactionEvent": transaction_event,
+    "Authorize": authorize,
 }
 
 

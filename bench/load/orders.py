@@ -4,20 +4,38 @@ from typing import Literal
 
 import msgspec
 
-MessageKind = Literal["Heartbeat", "StatusNotification"]
+MessageKind = Literal["Heartbeat", "StatusNotification", "StatusRepeated", "TransactionEvent", "Authorize"]
 
 
 class Connect(msgspec.Struct, tag=True, frozen=True, kw_only=True):
-    """So many more stations are connected, booted, have reported one connector, and the server has gone quiet."""
+    """So many more stations are connected, booted, have reported their connectors, and the server has gone quiet.
+
+    What is timed is how long each waited, from the begin of it all. ``again``: those that left come back.
+    """
 
     url: str
     count: int
+    connectors: int = 1
+    at_once: int = 50
+    again: bool = False
+
+
+class Leave(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """All stations are disconnected, and remembered."""
 
 
 class SendMessages(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     """Every station sends its next message when the last one is answered, for so many seconds."""
 
     kind: MessageKind
+    seconds: float
+
+
+class Pace(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """So many messages a second of all stations together, one station after the other, whether answered or not."""
+
+    kind: MessageKind
+    rate: float
     seconds: float
 
 
@@ -28,6 +46,23 @@ class Reserve(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     key: str
     at_once: int
     seconds: float
+
+
+class ReserveOpen(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """So many POSTs a second, whether the ones before are answered or not; timed from when each was due."""
+
+    api: str
+    key: str
+    rate: float
+    seconds: float
+
+
+class Cancel(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """``at_once`` clients DELETE one reservation after the other, until none is left of those that were made."""
+
+    api: str
+    key: str
+    at_once: int
 
 
 class Done(msgspec.Struct, tag=True, frozen=True, kw_only=True):
@@ -46,5 +81,5 @@ class Failed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     reason: str
 
 
-Order = Connect | SendMessages | Reserve
+Order = Connect | Leave | SendMessages | Pace | Reserve | ReserveOpen | Cancel
 Reply = Done | Failed

@@ -13,7 +13,7 @@ class RestFailed(RuntimeError):
 
 
 class RestConnection(asyncio.Protocol):
-    """One connection to the API; `post` may be called again when the last answer is there."""
+    """One connection to the API; `send` may be called again when the last answer is there."""
 
     def __init__(self) -> None:
         self._transport: asyncio.WriteTransport | None = None
@@ -28,7 +28,7 @@ class RestConnection(asyncio.Protocol):
         _, connection = await loop.create_connection(RestConnection, address.hostname or "", address.port or 80)
         return connection
 
-    async def post(self, head: bytes, body: bytes) -> tuple[int, bytes]:
+    async def send(self, head: bytes, body: bytes = b"") -> tuple[int, bytes]:
         """The status and the body of the answer.
 
         Args:

@@ -31,9 +31,10 @@ class Station(WSListener):
         self._make: frames.Frames = frames.heartbeat
         self._clocking: Clocking | None = None
         self._answered: asyncio.Future[bytes] | None = None
+        self._leaving = False
 
-    async def connect(self, url: str) -> None:
-        """The station is booted, and its connector reported.
+    async def connect(self, url: str, *, connectors: int = 1) -> None:
+        """The station is booted, and its connectors reported: one or two.
 
         Raises:
             StationFailed: It was refused, or not answered.
@@ -43,6 +44,18 @@ class Station(WSListener):
         if b'"Accepted"' not in booted:
             raise StationFailed(f"{self.station_id}: BootNotification was answered {booted.decode()}")
         await self._ask(self._next(frames.status_notification))
+        if connectors > 1:
+            await self._ask(self._next(frames.second_connector))
+
+    def leave(self) -> None:
+        """The socket is closed."""
+        if self._transport is not None:
+            self._leaving = True
+            self._transport.disconnect()
+
+    def send(self, make: frames.Frames) -> None:
+        """One message; nobody waits for the answer."""
+        self._write(self._next(make))
 
     def run(self, make: frames.Frames, *, clocking: Clocking) -> None:
         """Sends its messages one after the other, until the clocking says stop."""
@@ -54,6 +67,7 @@ class Station(WSListener):
     def on_ws_connected(self, transport: WSTransport) -> None:
         """Called by the socket: the handshake is done."""
         self._transport = transport
+        self._leaving = False
 
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Called by the socket: an answer, or a CALL of the server."""
@@ -65,6 +79,8 @@ class Station(WSListener):
     def on_ws_disconnected(self, transport: WSTransport) -> None:
         """Called by the socket: it is gone."""
         self._transport = None
+        if self._leaving:
+            return
         self._fail(f"{self.station_id} was disconnected")
 
     def _take(self, payload: bytes) -> None:
