@@ -83,6 +83,17 @@ def test_keys_are_made_listed_and_revoked(capsys: pytest.CaptureFixture[str]) ->
     assert run(["key", "revoke", "999"]) == 1
 
 
+def test_a_key_shows_when_it_ends_and_when_it_was_used(capsys: pytest.CaptureFixture[str]) -> None:
+    """In UTC, whatever offset was given; one that was never used says nothing."""
+    for text in ("2090-12-31", "2090-12-31T01:00:00+01:00", "2090-12-31T00:00:00Z"):
+        assert run(["key", "create", "--role", "readonly", "--expires", text]) == 0
+    capsys.readouterr()
+    assert run(["key", "list", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    shown = [(row["state"], row["expires"], row["lastUsed"]) for row in rows]
+    assert shown == [("valid", "2090-12-31T00:00:00+00:00", None)] * 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "culprit"),
     [
@@ -97,6 +108,11 @@ def test_keys_are_made_listed_and_revoked(capsys: pytest.CaptureFixture[str]) ->
         (["station", "add", "A", "--registration", "Perhaps"], "--registration"),
         (["key", "create", "--role", "king"], "--role"),
         (["key", "create", "--role", "driver"], "idTokens"),
+        (["key", "create", "--role", "admin", "--expires", "soon"], "--expires"),
+        (["key", "create", "--role", "admin", "--expires", "2001-01-01"], "expiresAt"),
+        (["serve", "--failed-logins", "0"], "--failed-logins"),
+        (["serve", "--trusted-proxy", "proxy"], "--trusted-proxy"),
+        (["serve", "--cors-origin", "app.example"], "--cors-origin"),
         (["token", "add", "A" * 37], "idToken"),
         (["simulate", "--scenario", "nothing"], "--scenario"),
         (["reserve", "CS1", "--token", "A"], "--for"),

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final, Literal
 
 from evhold.config import Settings
+from evhold.domain.access import ApiKey
 from evhold.domain.authorization import TokenInfo
 from evhold.domain.station import Registration, Station
 from evhold.domain.transaction import Event
@@ -31,6 +32,7 @@ from evhold.usecases import (
     queries,
     timeline,
 )
+from evhold.usecases.keyring import KeyRing
 from evhold.usecases.nodes import Fenced, FencedRecorder
 from evhold.usecases.ports import (
     CallFailed,
@@ -311,14 +313,24 @@ def token_calls(storage: Storage, *, clock: Clock) -> web.TokenCalls:
     )
 
 
-def key_calls(storage: Storage, *, clock: Clock, ids: Ids) -> web.KeyCalls:
-    """API keys."""
+def key_calls(storage: Storage, *, ring: KeyRing, clock: Clock, ids: Ids) -> web.KeyCalls:
+    """API keys; ``ring`` knows who holds one."""
+
+    # Whoever has revoked a key is told so when it opens nothing more here; other nodes hear of it by the event.
+    async def revoke(key_id: int, *, who: str) -> ApiKey:
+        revoked = await provision.revoke_key(key_id, who=who, storage=storage, clock=clock)
+        ring.forget(key_id)
+        return revoked
+
+    async def listed() -> list[ApiKey]:
+        return ring.with_uses(await queries.keys(storage=storage))
+
     return web.KeyCalls(
-        authenticate=partial(provision.authenticate, storage=storage, clock=clock),
-        by_id=partial(provision.authenticate_by_id, storage=storage, clock=clock),
+        authenticate=ring.by_secret,
+        by_id=ring.by_id,
         create=partial(provision.create_key, storage=storage, clock=clock, ids=ids),
-        all=partial(queries.keys, storage=storage),
-        revoke=partial(provision.revoke_key, storage=storage, clock=clock),
+        all=listed,
+        revoke=revoke,
     )
 
 
@@ -331,6 +343,7 @@ class RegistryCalls:
     stations: Callable[[], Awaitable[list[Station]]]
     tokens: web.TokenCalls
     keys: web.KeyCalls
+    now: Callable[[], datetime]
 
 
 def registry_calls(storage: Storage, *, who: str, clock: Clock, ids: Ids) -> RegistryCalls:
@@ -340,5 +353,6 @@ def registry_calls(storage: Storage, *, who: str, clock: Clock, ids: Ids) -> Reg
         remove_station=partial(provision.remove_station, who=who, storage=storage, clock=clock),
         stations=lambda: storage.read(lambda tx: tx.stations.page()),
         tokens=token_calls(storage, clock=clock),
-        keys=key_calls(storage, clock=clock, ids=ids),
+        keys=key_calls(storage, ring=KeyRing(storage=storage, clock=clock), clock=clock, ids=ids),
+        now=clock.now,
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from importlib.metadata import version as version_of
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import structlog
 
@@ -26,6 +26,7 @@ from evhold.alone import Alone
 from evhold.cluster import Cluster
 from evhold.config import Address, Settings, named
 from evhold.domain.events import Event, RegistryChanged
+from evhold.domain.limits import Failures
 from evhold.domain.values import StationId
 from evhold.gateway.admission import Gatekeeper
 from evhold.gateway.credentials import CredentialsCache
@@ -44,15 +45,15 @@ from evhold.simulator.options import World as SimulatedWorld
 from evhold.station_life import StationLife, expectations, offsets
 from evhold.usecases import h04_end, provision, signing
 from evhold.usecases.ghosts import Ghost
+from evhold.usecases.keyring import KeyRing
 from evhold.usecases.ports import StorageAway, Told
 from evhold.usecases.reactions import Reactions, World
 from evhold.web import calls as web
 from evhold.web.app import build_app
+from evhold.web.limits import Limits
 from evhold.web.live import Streams
 from evhold.web.server import ApiServer
-
-if TYPE_CHECKING:
-    pass
+from evhold.web.server import ServerSettings as ApiSettings
 
 EVENTS_KEPT: Final = timedelta(days=7)
 HOUSEKEEPING_S: Final = 60.0
@@ -106,6 +107,7 @@ class App:
             ids=self.ids,
             rules=self.rules,
         )
+        self.keys = KeyRing(storage=self.parts.storage, clock=self.clock)
         self.outward = Outward(
             settings, storage=self.parts.storage, enduring=self.enduring, clock=self.clock, ids=self.ids
         )
@@ -118,6 +120,7 @@ class App:
             call_timeout_s=settings.call_timeout,
         )
         self.streams = Streams()
+        self.failures = Failures(settings.failed_logins)
         self.trouble: str | None = "starting"
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: tuple[StationServer, ApiServer] | None = None
@@ -173,7 +176,7 @@ class App:
             is_away=lambda: self.health.is_long or not self.cluster.is_alive,
             jitter=self.ids.jitter,
         )
-        api = ApiServer(build_app(self._web_calls(bus, signer), streams=self.streams), streams=self.streams)
+        api = self._api(self._web_calls(bus, signer))
         with named("--stations", settings.stations):
             await stations.start(settings.stations.host, settings.stations.port)
         with named("--api", settings.api):
@@ -209,6 +212,7 @@ class App:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             await self.life.store_heard(storage=self.storage)
+            await self.keys.store_uses()
         except StorageAway as error:
             log.warning("stopped.storage-away", error=str(error))
         await self.storage.close()
@@ -240,6 +244,7 @@ class App:
                 return
             if one is None or (isinstance(one.event, RegistryChanged) and one.event.kind == "station"):
                 await self.credentials.refresh()
+            self.keys.hear(None if one is None else one.event)
             self.cluster.hear_event(None if one is None else one.event)
             if one is not None:
                 self._expel_if_removed(one.event)
@@ -253,11 +258,12 @@ class App:
                 session.expel()
 
     async def _keep_house(self) -> None:
-        """Once a minute: when stations were last heard, credentials anew, old events away."""
+        """Once a minute: when stations were last heard and keys last used, credentials anew, old events away."""
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
             try:
                 await self.life.store_heard(storage=self.storage)
+                await self.keys.store_uses()
                 await self.credentials.refresh()
                 await self.log.prune(before=self.clock.now() - EVENTS_KEPT)
             except StorageAway as error:
@@ -299,6 +305,12 @@ class App:
 
     # The API
 
+    def _api(self, calls: web.Calls) -> ApiServer:
+        settings = self.settings
+        app = build_app(calls, streams=self.streams, origins=settings.cors_origin, arrival_s=settings.request_timeout)
+        behaviour = ApiSettings(arrival_s=settings.request_timeout, trusted_proxies=settings.trusted_proxy)
+        return ApiServer(app, streams=self.streams, settings=behaviour)
+
     def _web_calls(self, bus: LocalBus, signer: signing.Signer) -> web.Calls:
         return web.Calls(
             reservations=bindings.reservation_calls(self.parts),
@@ -311,7 +323,7 @@ class App:
             ),
             site=bindings.site_calls(self.parts),
             tokens=bindings.token_calls(self.parts.storage, clock=self.clock),
-            keys=bindings.key_calls(self.parts.storage, clock=self.clock, ids=self.ids),
+            keys=bindings.key_calls(self.parts.storage, ring=self.keys, clock=self.clock, ids=self.ids),
             webhooks=self.outward.calls,
             check_notify=self.outward.notifier.check,
             follow=bus.follow,
@@ -327,6 +339,7 @@ class App:
             trouble=lambda: self.trouble or self.health.trouble,
             notice=lambda: self.cluster.notice,
             signer=signer,
+            limits=Limits(self.clock, failures=self.failures, a_second=self.settings.rate_limit),
             version=version_of("evhold"),
         )
 

@@ -85,6 +85,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     accepts_per_second: float = 500.0
     drain: float = 5.0
     frame_log: int = 64
+    rate_limit: int = 2_000
+    failed_logins: int = 20
+    request_timeout: float = 20.0
+    trusted_proxy: tuple[str, ...] = ()
+    cors_origin: tuple[str, ...] = ()
     webhook_allow: tuple[str, ...] = ()
     insecure: bool = False
     tls_cert: str | None = None
@@ -145,6 +150,13 @@ def _count(value: object) -> int:
     return int(text)
 
 
+def _some(value: object) -> int:
+    count = _count(value)
+    if count < 1:
+        raise ValueError("is a whole number above 0")
+    return count
+
+
 def _policy(value: object) -> Literal["reject", "accept"]:
     if value == "reject" or value == "accept":  # two comparisons narrow the type, a set does not
         return value
@@ -198,6 +210,14 @@ def _networks(value: object) -> tuple[str, ...]:
         raise ValueError("is a list of networks such as 10.0.0.0/8") from None
 
 
+def _origins(value: object) -> tuple[str, ...]:
+    listed = value if isinstance(value, list) else str(value).split(",")
+    origins = tuple(str(one).strip() for one in listed)
+    if not all(one == "*" or re.fullmatch(r"https?://[^/?#@\s*]+", one) for one in origins):
+        raise ValueError("is a list of origins such as https://app.example, or *")
+    return origins
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """One setting. ``parse`` takes a text, or what TOML has, and raises ValueError with words that go after the name."""
@@ -241,6 +261,11 @@ OPTIONS: Final = (
     Option("accepts-per-second", _rate, "N", "new connections; more are told to come again [500]"),
     Option("drain", _seconds, "SECONDS", "over which stations are sent away at the end [5]"),
     Option("frame-log", _count, "MIB", "recent OCPP frames kept in memory [64]"),
+    Option("rate-limit", _count, "N", "requests a second by one key; more are answered 429; 0: no limit [2000]"),
+    Option("failed-logins", _some, "N", "wrong keys, links and sessions a minute by one address, then 429 [20]"),
+    Option("request-timeout", _timeout, "SECONDS", "for a request to arrive whole, else 408 [20]"),
+    Option("trusted-proxy", _networks, "CIDR", "whose X-Forwarded-For and -Proto are believed [none]"),
+    Option("cors-origin", _origins, "ORIGIN", "other sites' pages that may call the API with a key [none]"),
     Option("webhook-allow", _networks, "CIDR", "private networks that webhooks may reach [none]"),
     Option("insecure", _flag, "", "accept unknown stations or plain Basic auth beyond loopback"),
     Option("tls-cert", _text, "FILE", "security profile 2"),

@@ -35,6 +35,7 @@ from evhold.usecases import (
     provision,
     queries,
 )
+from evhold.usecases.keyring import KeyRing
 from evhold.usecases.ports import Rules
 
 CLOCK = MovedClock()
@@ -169,10 +170,14 @@ async def test_tokens_and_keys_come_back_as_they_were_stored(database):
     order = provision.KeyOrder(name="app", role=Role.DRIVER, id_tokens=(TAG_A,))
     made = await provision.create_key(order, who="cli", storage=database, clock=CLOCK, ids=CountedIds())
 
-    used = await provision.authenticate(made.secret, storage=database, clock=CLOCK)
-    assert (used.id, used.id_tokens, used.last_used_at) == (made.key.id, (TAG_A,), START)
+    ring = KeyRing(storage=database, clock=CLOCK)
+    assert await ring.by_secret(made.secret) == made.key
+    assert await KeyRing(storage=database, clock=CLOCK).by_id(made.key.id) == made.key
+    await ring.store_uses()
+    assert [one.last_used_at for one in await queries.keys(storage=database)] == [START]
     await provision.revoke_key(made.key.id, who="cli", storage=database, clock=CLOCK)
-    assert await provision.authenticate(made.secret, storage=database, clock=CLOCK) is None
+    ring.forget(made.key.id)
+    assert await ring.by_secret(made.secret) is None
 
 
 async def test_a_removed_station_keeps_its_credentials_no_more(database):

@@ -182,6 +182,16 @@ class Keys:
     def all(self):
         return list(self._tables.keys.values())
 
+    def get(self, key_id):
+        return self._tables.keys.get(key_id)
+
+    def find(self, key_hash):
+        return next((one for one in self.all() if one.key_hash == key_hash), None)
+
+    def note_uses(self, uses):
+        for key_id, at in uses.items():
+            self._tables.keys[key_id] = replace(self._tables.keys[key_id], last_used_at=at)
+
     def save(self, key):
         if key.id not in self._tables.keys:
             raise KeyUnknown(key.id)

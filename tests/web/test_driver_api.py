@@ -24,6 +24,7 @@ from evhold.domain.facts import Refused, Silent
 from evhold.domain.values import ConnectorId, EvseId, StationId
 from evhold.usecases.signing import Signer
 from evhold.web import links, live
+from evhold.web.server import ServerSettings
 
 SIGNER = Signer("one secret")
 
@@ -84,10 +85,14 @@ async def test_a_link_is_asked_for_with_the_reservation(bench: Bench) -> None:
 
 
 async def test_the_address_is_the_one_that_the_caller_used(bench: Bench) -> None:
-    """The name of the site, and https where a proxy on this machine says so."""
+    """The name of the site, and https where a trusted proxy says so."""
     headers = {"Host": "charging.example:8443", "X-Forwarded-Proto": "https"}
     made = await bench.reserve(headers=headers, driverLink=True)
-    assert made.json()["driverLink"].startswith("https://charging.example:8443/d/")
+    assert made.json()["driverLink"].startswith("http://charging.example:8443/d/")
+    async with beside(bench.calls, settings=ServerSettings(trusted_proxies=("127.0.0.0/8",))) as client:
+        path = f"/api/v1/reservations/{made.json()['id']}/driver-link"
+        again = await client.post(path, headers=headers | bench.auth())
+    assert again.json()["driverLink"].startswith("https://charging.example:8443/d/")
 
 
 async def test_a_repeat_gets_the_same_link(bench: Bench) -> None:
@@ -303,7 +308,7 @@ async def test_the_driver_is_told_of_this_reservation_and_its_place_alone(bench:
         place = {"station_id": StationId(station), "evse_id": EvseId(evse), "connector_id": ConnectorId(1)}
         return ConnectorChanged(at=now, **place, status="Reserved", since=now)  # type: ignore[arg-type]  # as typed above
 
-    async with following(bench, path) as events:
+    async with following(bench, path, **{"Last-Event-ID": "0"}) as events:
         await bench.reserve(evseId=2)
         for event in (
             status(2),
@@ -314,11 +319,11 @@ async def test_the_driver_is_told_of_this_reservation_and_its_place_alone(bench:
         ):
             await add(event)  # type: ignore[misc]  # it is awaitable
         await bench.client.patch(path, json={"expiryDateTime": bench.expiry(60)})
-        found = [await anext(events) for _ in range(3)]
-    assert [name for _, name, _ in found][:2] == ["connector.status", "station.offline"]
-    assert found[0][2]["evseId"] == 1  # type: ignore[index]
-    assert found[2][1].startswith("reservation.")
-    assert found[2][2]["reservation"]["id"] == told["id"]  # type: ignore[index]
+        found = [await anext(events) for _ in range(4)]
+    assert [name for _, name, _ in found][:3] == ["reservation.accepted", "connector.status", "station.offline"]
+    assert found[1][2]["evseId"] == 1  # type: ignore[index]
+    assert found[3][1].startswith("reservation.")
+    assert {found[at][2]["reservation"]["id"] for at in (0, 3)} == {told["id"]}  # type: ignore[index]
     assert TOKEN.id_token not in json.dumps(found)
 
 

@@ -19,10 +19,12 @@ from evhold.adapters.outbox import OutboxReader
 from evhold.adapters.sql.event_log import EventLog
 from evhold.adapters.sql.storage import SqlStorage, open_storage
 from evhold.adapters.webhooks.sender import HttpSender, resolve
+from evhold.bindings import key_calls
 from evhold.domain.access import Role
 from evhold.domain.authorization import TokenStatus
 from evhold.domain.connector import Connector
 from evhold.domain.facts import Accepted, CancelAccepted, NeverLeft
+from evhold.domain.limits import Failures
 from evhold.domain.networks import networks_of
 from evhold.domain.station import Capabilities, Presence, Station
 from evhold.domain.values import Ask, ConnectorId, EvseId, Frame, IdToken, StationId
@@ -31,6 +33,7 @@ from evhold.gateway.frame_log import FrameLog, LoggedFrame
 from evhold.ocpp.v201 import routes as v201
 from evhold.outward import webhook_calls
 from evhold.usecases import b05_set_variables, figures, h01_reserve, h02_cancel, provision, queries, timeline
+from evhold.usecases.keyring import KeyRing
 from evhold.usecases.operator_call import RawCall
 from evhold.usecases.ports import (
     CallAnswer,
@@ -46,8 +49,9 @@ from evhold.usecases.provision import KeyOrder, PutStation, TokenOrder
 from evhold.usecases.signing import Signer
 from evhold.web import calls as web
 from evhold.web.app import build_app
+from evhold.web.limits import Limits
 from evhold.web.live import Streams
-from evhold.web.server import ApiServer
+from evhold.web.server import ApiServer, ServerSettings
 
 TOKEN = IdToken("AABBCCDD", "ISO14443")
 DRIVER = IdToken("D0D0D0D0", "ISO14443")
@@ -185,10 +189,17 @@ async def running(directory: Path) -> AsyncIterator[Bench]:
 
 
 @asynccontextmanager
-async def beside(calls: web.Calls, streams: Streams | None = None) -> AsyncIterator[httpx.AsyncClient]:
+async def beside(
+    calls: web.Calls,
+    streams: Streams | None = None,
+    *,
+    settings: ServerSettings | None = None,
+    origins: Sequence[str] = (),
+) -> AsyncIterator[httpx.AsyncClient]:
     """One more API, with these calls."""
-    streams = streams or Streams()
-    server = ApiServer(build_app(calls, streams=streams), streams=streams)
+    streams, settings = streams or Streams(), settings or ServerSettings()
+    app = build_app(calls, streams=streams, origins=origins, arrival_s=settings.arrival_s)
+    server = ApiServer(app, streams=streams, settings=settings)
     port = await server.start("127.0.0.1", 0)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
         yield client
@@ -263,13 +274,7 @@ def make_calls(
             put=partial(provision.put_token, storage=storage, clock=clock),
             remove=partial(provision.remove_token, storage=storage, clock=clock),
         ),
-        keys=web.KeyCalls(
-            authenticate=partial(provision.authenticate, storage=storage, clock=clock),
-            by_id=partial(provision.authenticate_by_id, storage=storage, clock=clock),
-            create=partial(provision.create_key, storage=storage, clock=clock, ids=ids),
-            all=partial(queries.keys, storage=storage),
-            revoke=partial(provision.revoke_key, storage=storage, clock=clock),
-        ),
+        keys=key_calls(storage, ring=KeyRing(storage=storage, clock=clock), clock=clock, ids=ids),
         webhooks=webhook_calls(
             storage, send=HttpSender(clock=clock, opened=LOOPBACK), clock=clock, ids=ids, opened=LOOPBACK
         ),
@@ -288,6 +293,7 @@ def make_calls(
         ),
         trouble=lambda: None,
         signer=Signer("the secret of the tests"),
+        limits=Limits(clock, failures=Failures(1_000_000)),
         version="0",
     )
 

@@ -26,6 +26,7 @@ from evhold.cli.terminal import (
 
 if TYPE_CHECKING:
     from evhold.bindings import RegistryCalls
+    from evhold.domain.access import ApiKey
 
 T = TypeVar("T")
 Notify = Annotated[
@@ -156,7 +157,9 @@ def key_create(
     role: Annotated[str, typer.Option(metavar="admin|operator|driver|readonly")],
     name: Annotated[str | None, typer.Option(help="The role, when left out.")] = None,
     tokens: Annotated[list[str] | None, typer.Option("--token", metavar="TOKEN[:TYPE]", help="A driver's.")] = None,
-    expires: Annotated[datetime | None, typer.Option(metavar="TIME", help="UTC.")] = None,
+    expires: Annotated[
+        str | None, typer.Option(metavar="TIME", help="2030-12-31 or 2030-12-31T18:00:00+01:00; UTC without an offset.")
+    ] = None,
     config: ConfigFile = None,
     database: Database = None,
     as_json: AsJson = False,
@@ -171,7 +174,7 @@ def key_create(
         name=name or role,
         role=Role(role),
         id_tokens=tuple(id_token_of(one) for one in tokens or ()),
-        expires_at=expires and expires.replace(tzinfo=UTC),
+        expires_at=None if expires is None else _time_of(expires),
     )
     made = _registered(config, database, lambda registry: registry.keys.create(order, who=WHO))
     say(json.dumps({"id": made.key.id, "key": made.secret}) if as_json else made.secret)
@@ -180,19 +183,38 @@ def key_create(
 @key.command("list")
 def key_list(config: ConfigFile = None, database: Database = None, as_json: AsJson = False) -> None:
     """The API keys, without their secrets."""
-    found = _registered(config, database, lambda registry: registry.keys.all())
+
+    async def look(registry: "RegistryCalls") -> "tuple[datetime, list[ApiKey]]":
+        return registry.now(), await registry.keys.all()
+
+    now, found = _registered(config, database, look)
     rows = [
         {
             "id": one.id,
             "name": one.name,
             "role": str(one.role),
             "tokens": ", ".join(f"{each.id_token}:{each.type}" for each in one.id_tokens),
-            "state": "revoked" if one.revoked_at else "valid",
+            "state": _state_of(one, now),
             "expires": one.expires_at and one.expires_at.isoformat(),
+            "lastUsed": one.last_used_at and one.last_used_at.isoformat(timespec="seconds"),
         }
         for one in found
     ]
     show(rows, as_json=as_json)
+
+
+def _state_of(key: "ApiKey", now: datetime) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    return "valid" if key.is_valid(now) else "expired"
+
+
+def _time_of(text: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        stop(f"--expires: {text} is no time such as 2030-12-31T18:00:00Z", BAD_INPUT)
 
 
 @key.command("revoke")

@@ -1,10 +1,7 @@
 """Stations, tokens and keys are provisioned. Each change is told to the caches (RegistryChanged) once it is committed."""
 
-import hmac
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from typing import Final, TypeVar
 
@@ -15,7 +12,7 @@ from evhold.domain.errors import InvalidOrder, KeyUnknown, StationUnknown
 from evhold.domain.events import RegistryChanged
 from evhold.domain.station import Credentials, Location, Registration, Station
 from evhold.domain.values import IdToken, StationId
-from evhold.usecases.ports import Clock, Ids, Storage, StorageAway
+from evhold.usecases.ports import Clock, Ids, Storage
 from evhold.usecases.stores import Tx
 
 T = TypeVar("T")
@@ -30,8 +27,6 @@ LONGEST_NAME: Final = 100
 #: Profiles whose handshake knows no password: none at all, and a client's certificate.
 PROFILES_WITHOUT_PASSWORD: Final = frozenset({0, 3})
 HIGHEST_PROFILE: Final = 3
-#: How exactly a key's ``last_used_at`` is kept.
-USE_NOTED_EVERY: Final = timedelta(minutes=1)
 
 
 class Keep(Enum):
@@ -310,7 +305,7 @@ async def revoke_key(key_id: int, *, who: str, storage: Storage, clock: Clock) -
     """
 
     def work(tx: Tx) -> ApiKey:
-        known = next((one for one in tx.keys.all() if one.id == key_id), None)
+        known = tx.keys.get(key_id)
         if known is None:
             raise KeyUnknown(key_id)
         if known.revoked_at is not None:
@@ -323,35 +318,6 @@ async def revoke_key(key_id: int, *, who: str, storage: Storage, clock: Clock) -
         return revoked
 
     return await storage.transact(work)
-
-
-async def authenticate(secret: str, *, storage: Storage, clock: Clock) -> ApiKey | None:
-    """The valid key of this secret, its use noted to the minute; None: there is none."""
-    digest = hash_key(secret)
-    return await _used(lambda one: hmac.compare_digest(one.key_hash, digest), storage=storage, at=clock.now())
-
-
-async def authenticate_by_id(key_id: int, *, storage: Storage, clock: Clock) -> ApiKey | None:
-    """The valid key of this id, its use noted to the minute; None: there is none."""
-    return await _used(lambda one: one.id == key_id, storage=storage, at=clock.now())
-
-
-async def _used(fits: Callable[[ApiKey], bool], *, storage: Storage, at: datetime) -> ApiKey | None:
-    keys = await storage.read(lambda tx: tx.keys.all())
-    key = next((one for one in keys if one.is_valid(at) and fits(one)), None)
-    if key is None or (key.last_used_at is not None and at - key.last_used_at < USE_NOTED_EVERY):
-        return key
-    used = replace(key, last_used_at=at)
-    # What can be read while nothing can be written shall be read: the note can wait.
-    with suppress(StorageAway):
-        await storage.transact(lambda tx: _note_use(tx, used))
-    return used
-
-
-def _note_use(tx: Tx, used: ApiKey) -> None:
-    """A key that was revoked meanwhile stays so."""
-    stored = next(one for one in tx.keys.all() if one.id == used.id)
-    tx.keys.save(replace(stored, last_used_at=used.last_used_at))
 
 
 def _check_key(order: KeyOrder, *, at: datetime) -> None:

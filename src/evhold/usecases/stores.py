@@ -1,6 +1,6 @@
 """What use cases need of one transaction: the stores, cut by subject, and ``Tx`` that holds them. Protocols only."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -171,8 +171,14 @@ class Keys(Protocol):
         ...
 
     def all(self) -> list[ApiKey]: ...
+    def find(self, key_hash: bytes) -> ApiKey | None: ...
+    def get(self, key_id: int) -> ApiKey | None: ...
     def save(self, key: ApiKey) -> None:
         """Raises KeyUnknown."""
+        ...
+
+    def note_uses(self, uses: Mapping[int, datetime]) -> None:
+        """When keys were last used, by id; a later use that is stored already stays, and so does all else."""
         ...
 
 

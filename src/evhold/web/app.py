@@ -1,7 +1,7 @@
 """The web application: the gate, the routes of the table, and errors as problems."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import structlog
@@ -23,6 +23,7 @@ from evhold.web.operations import Operation
 from evhold.web.problems import Problem, of_domain
 from evhold.web.request import Req, caller_of, forbidden
 from evhold.web.routes import OPERATIONS
+from evhold.web.shield import ARRIVAL_S, Shield
 
 MAX_BODY: Final = 256 * 1024
 _BY_STATUS: Final = {
@@ -45,8 +46,17 @@ _OUTSIDE: Final = (
 log = structlog.get_logger("evhold.web")
 
 
-def build_app(calls: Calls, *, streams: Streams | None = None) -> ASGIApp:
-    """The ASGI application; ``streams`` lets its owner end the open event streams before it stops."""
+def build_app(
+    calls: Calls, *, streams: Streams | None = None, origins: Iterable[str] = (), arrival_s: float = ARRIVAL_S
+) -> ASGIApp:
+    """The ASGI application.
+
+    Args:
+        calls: What it may call.
+        streams: Lets its owner end the open event streams before it stops.
+        origins: Of other pages that may call the API with a key.
+        arrival_s: Seconds that a body may take to arrive.
+    """
     app = Litestar(
         route_handlers=[*_routes(), *_OUTSIDE],
         exception_handlers={Exception: _problem},
@@ -55,7 +65,7 @@ def build_app(calls: Calls, *, streams: Streams | None = None) -> ASGIApp:
         request_max_body_size=MAX_BODY,
         state=State({"calls": calls, "streams": streams or Streams()}),
     )
-    return Gate(app, calls)
+    return Shield(Gate(app, calls), origins=origins, arrival_s=arrival_s)
 
 
 def _routes() -> list[HTTPRouteHandler]:

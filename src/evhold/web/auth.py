@@ -9,8 +9,8 @@ from evhold.usecases.ports import StorageAway
 from evhold.web import cookies
 from evhold.web.calls import Calls
 from evhold.web.operations import BASE
-from evhold.web.problems import MEDIA_TYPE, RETRY_AFTER_S, Problem
-from evhold.web.request import Caller
+from evhold.web.problems import Problem
+from evhold.web.request import Caller, client_of
 from evhold.web.session import signed_in
 
 #: Below this no key is asked for: the link in the address is the permission.
@@ -35,6 +35,7 @@ class Gate:
         elif (scope["path"] == BASE or scope["path"].startswith(BASE + "/")) and not scope["path"].startswith(BY_LINK):
             try:
                 caller = await self._caller(scope)
+                self._calls.limits.check_rate(caller.key.id)
             except StorageAway:
                 await _answer(send, Problem("storage-unavailable"))
                 return
@@ -54,9 +55,10 @@ class Gate:
         if given:
             key = await self._calls.keys.authenticate(secret) if (secret := _bearer(given)) else None
             if key is None:
+                self._calls.limits.failed("key", client_of(scope))
                 raise Problem("unauthorized", "give a valid key as Authorization: Bearer KEY")
             return Caller(key)
-        found = await signed_in(_header(scope, b"cookie"), calls=self._calls)
+        found = await signed_in(_header(scope, b"cookie"), calls=self._calls, address=client_of(scope))
         if found is None:
             raise Problem("unauthorized", "give a valid key as Authorization: Bearer KEY, or sign in")
         key, session = found
@@ -80,12 +82,5 @@ def _bearer(given: list[str]) -> str | None:
 
 
 async def _answer(send: Send, problem: Problem) -> None:
-    headers = [(b"content-type", MEDIA_TYPE.encode())]
-    if problem.name == "unauthorized":
-        headers.append((b"www-authenticate", b'Bearer realm="evhold"'))
-    elif problem.name in RETRY_AFTER_S:
-        headers.append((b"retry-after", RETRY_AFTER_S[problem.name].encode()))
-    body = problem.body()
-    headers.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body, "more_body": False})
+    await send({"type": "http.response.start", "status": problem.status, "headers": problem.raw_headers()})
+    await send({"type": "http.response.body", "body": problem.body(), "more_body": False})

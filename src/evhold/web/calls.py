@@ -23,6 +23,7 @@ from evhold.usecases.signing import Signer
 from evhold.usecases.stores import IdempotentRequest, Remembered, ReservationFilter
 from evhold.usecases.timeline import Timeline
 from evhold.usecases.webhooks import WebhookCount, WebhookOrder
+from evhold.web.limits import Limits
 
 Answer = TypeVar("Answer", covariant=True)
 
@@ -292,6 +293,7 @@ class Calls:
     figures: Figures
     trouble: Callable[[], str | None]
     signer: Signer
+    limits: Limits
     version: str
     #: What an operator should know though the node is ready.
     notice: Callable[[], str | None] = lambda: None

@@ -38,8 +38,8 @@ def issue(key_id: int, *, signer: Signer, now: datetime) -> str:
     return f"{content}.{_text(signer.sign(content.encode(), purpose=_COOKIE))}"
 
 
-def read(value: str, *, signer: Signer, now: datetime) -> Session | None:
-    """The session of a cookie's value; None for one that we did not sign, or that has ended."""
+def read(value: str, *, signer: Signer) -> Session | None:
+    """The session of a cookie's value, which may have ended; None for one that we did not sign."""
     content, _, given = value.rpartition(".")
     wanted = _text(signer.sign(content.encode(), purpose=_COOKIE))
     if not hmac.compare_digest(wanted.encode(), given.encode()):
@@ -47,8 +47,7 @@ def read(value: str, *, signer: Signer, now: datetime) -> Session | None:
     key_id, _, ends = content.partition(".")
     if not (_is_number(key_id) and _is_number(ends)):
         return None
-    session = Session(int(key_id), datetime.fromtimestamp(int(ends), UTC), csrf_of(value, signer=signer))
-    return session if now < session.ends else None
+    return Session(int(key_id), datetime.fromtimestamp(int(ends), UTC), csrf_of(value, signer=signer))
 
 
 def csrf_of(value: str, *, signer: Signer) -> str:

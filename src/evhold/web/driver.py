@@ -25,7 +25,7 @@ from evhold.web.driver_dto import (
 )
 from evhold.web.links import address_of, dies_at, reservation_id_of
 from evhold.web.problems import Problem, invalid
-from evhold.web.request import Req, body_of, calls_of, if_match_of, path_of, reply
+from evhold.web.request import Req, body_of, calls_of, client_of, if_match_of, path_of, reply
 from evhold.web.reservations import change, own, withdraw
 from evhold.web.views import event_dto, stamp, station_dto, time_of
 
@@ -82,7 +82,9 @@ async def _named(request: Req) -> Reservation:
     calls = calls_of(request)
     number = reservation_id_of(path_of(request, "link"), signer=calls.signer)
     if number is None:
+        calls.limits.failed("link", client_of(request.scope))
         raise Problem("link-unknown", "this link was not made here")
+    calls.limits.check_rate(("link", number))
     try:
         known = await calls.reservations.get(number)
     except ReservationUnknown:

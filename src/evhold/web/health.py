@@ -34,7 +34,8 @@ async def metrics(request: Req) -> Response[bytes]:
     """Prometheus text."""
     streams = request.app.state["streams"]
     assert isinstance(streams, Streams)
-    text = await text_of(calls_of(request).figures, streams=streams.open)
+    calls = calls_of(request)
+    text = await text_of(calls.figures, limits=calls.limits, streams=streams.open)
     return Response(text, media_type="text/plain; version=0.0.4")
 
 

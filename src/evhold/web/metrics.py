@@ -8,13 +8,15 @@ from prometheus_client.registry import Collector, CollectorRegistry
 
 from evhold.domain.reservation import State
 from evhold.web.calls import Figures
+from evhold.web.limits import Limits
 
 
 class Scrape(Collector):
     """One scrape: the figures as they are now. ``reservations`` was counted before, as that takes an await."""
 
-    def __init__(self, figures: Figures, *, reservations: Mapping[State, int], streams: int) -> None:
+    def __init__(self, figures: Figures, *, limits: Limits, reservations: Mapping[State, int], streams: int) -> None:
         self._figures = figures
+        self._limits = limits
         self._reservations = reservations
         self._streams = streams
 
@@ -25,6 +27,7 @@ class Scrape(Collector):
         lag = self._figures.sweep_lag_s()
         yield GaugeMetricFamily("evhold_sweep_lag_seconds", "How far the expiry sweep is behind", value=lag)
         yield from self._nodes()
+        yield from self._refusals()
         yield self._by_status()
         yield self._calls()
         yield self._frames()
@@ -35,6 +38,17 @@ class Scrape(Collector):
         if nodes is not None:
             yield GaugeMetricFamily("evhold_nodes", "Nodes that have a lease", value=nodes[0])
             yield GaugeMetricFamily("evhold_nats_connected", "Whether this node hears the others", value=nodes[1])
+
+    def _refusals(self) -> Iterator[Metric]:
+        failures = self._limits.failures
+        failed = CounterMetricFamily("evhold_failed_logins", "Wrong credentials, by what was tried", labels=["what"])
+        for what in ("key", "session", "link", "station"):
+            failed.add_metric([what], failures.counts.get(what, 0))
+        yield failed
+        refused = CounterMetricFamily("evhold_requests_refused", "Requests answered 429", labels=["reason"])
+        refused.add_metric(["rate"], self._limits.throttled)
+        refused.add_metric(["failures"], failures.refused)
+        yield refused
 
     def _by_status(self) -> Metric:
         family = GaugeMetricFamily("evhold_reservations", "Reservations by status", labels=["status"])
@@ -69,8 +83,8 @@ class Scrape(Collector):
         return family
 
 
-async def text_of(figures: Figures, *, streams: int) -> bytes:
+async def text_of(figures: Figures, *, limits: Limits, streams: int) -> bytes:
     """The text of /metrics."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Scrape(figures, reservations=await figures.reservations(), streams=streams))
+    registry.register(Scrape(figures, limits=limits, reservations=await figures.reservations(), streams=streams))
     return generate_latest(registry)

@@ -16,7 +16,18 @@ from evhold.web.routes import OPERATIONS
 Json = dict[str, Any]
 _PART: Final = re.compile(r"\{(\w+)(?::(\w+))?\}")
 _REF: Final = "#/components/schemas/{name}"
-_ALWAYS: Final = ("invalid-request", "storage-unavailable", "internal-error")
+_ALWAYS: Final = (
+    "invalid-request",
+    "request-timeout",
+    "address-too-long",
+    "rate-limited",
+    "too-many-failures",
+    "headers-too-large",
+    "storage-unavailable",
+    "internal-error",
+)
+#: Problems that say when to come again, beside those that always say the same.
+_WAITS: Final = ("rate-limited", "too-many-failures")
 _HEADERS: Final[dict[str, tuple[str, Json]]] = {
     "Idempotency-Key": ("A repeat with the same key gets the first answer", {"type": "string", "maxLength": 255}),
     "Prefer": ("wait=SECONDS: answer after so long at the latest; the order goes on", {"type": "string"}),
@@ -189,7 +200,7 @@ def _problem(names: list[str]) -> Json:
         "description": "; ".join(PROBLEMS[name][1] for name in names),
         "content": {MEDIA_TYPE: {"schema": schema}},
     }
-    if any(name in RETRY_AFTER_S for name in names):
+    if any(name in RETRY_AFTER_S or name in _WAITS for name in names):
         shown["headers"] = {"Retry-After": {"schema": {"type": "string"}}}
     return shown
 

@@ -41,10 +41,15 @@ PROBLEMS: Final[dict[str, tuple[int, str]]] = {
     "too-many-webhooks": (409, "There are as many webhooks as there may be"),
     "notify-not-installed": (409, "Driver messages need the extra notify"),
     "request-in-progress": (409, "The first request with this Idempotency-Key is still running"),
+    "request-timeout": (408, "The request did not arrive in time"),
     "link-expired": (410, "This link has ended with its reservation"),
     "version-conflict": (412, "The object has changed"),
     "body-too-large": (413, "The body is too large"),
+    "address-too-long": (414, "The address is too long"),
     "idempotency-key-reused": (422, "The Idempotency-Key was used with another body"),
+    "rate-limited": (429, "Too many requests by one key"),
+    "too-many-failures": (429, "Too many wrong keys, links or sessions from one address"),
+    "headers-too-large": (431, "The headers are too large"),
     "internal-error": (500, "A fault of ours"),
     "station-call-error": (502, "The Charging Station answered with an error"),
     "station-offline": (503, "The Charging Station is offline"),
@@ -113,14 +118,23 @@ class Problem(Exception):
         document = {"type": f"/problems/{self.name}", "title": title, "status": status}
         return msgspec.json.encode({**document, "detail": self.detail or title, **self.more})
 
-    def response(self) -> Response[bytes]:
-        """The answer that carries it."""
+    def all_headers(self) -> dict[str, str]:
+        """Its own, and those that belong to its name."""
         headers = dict(self.headers)
         if self.name in RETRY_AFTER_S:
             headers.setdefault("Retry-After", RETRY_AFTER_S[self.name])
         if self.name == "unauthorized":
             headers.setdefault("WWW-Authenticate", 'Bearer realm="evhold"')
-        return Response(self.body(), status_code=self.status, media_type=MEDIA_TYPE, headers=headers)
+        return headers
+
+    def raw_headers(self) -> list[tuple[bytes, bytes]]:
+        """All of the answer's, for who answers below the framework."""
+        headers = self.all_headers() | {"Content-Type": MEDIA_TYPE, "Content-Length": str(len(self.body()))}
+        return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+    def response(self) -> Response[bytes]:
+        """The answer that carries it."""
+        return Response(self.body(), status_code=self.status, media_type=MEDIA_TYPE, headers=self.all_headers())
 
 
 def invalid(*errors: tuple[str, str]) -> Problem:

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import msgspec
 from litestar import Request, Response
 from litestar.datastructures import State
+from litestar.types import HTTPScope
 from msgspec import Struct
 
 from evhold.domain.access import ApiKey, Role
@@ -60,6 +61,12 @@ class Caller:
     def owns(self, id_token: IdToken) -> bool:
         """Whether this caller may act for the token."""
         return not self.is_driver or id_token in self.key.id_tokens
+
+
+def client_of(scope: HTTPScope) -> str:
+    """The network address that the request came from: the peer's, or what a trusted proxy says of it."""
+    client = scope["client"]
+    return client[0] if client else ""
 
 
 def caller_of(request: Req) -> Caller:

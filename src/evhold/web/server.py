@@ -4,11 +4,14 @@ import asyncio
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import uvicorn
 from litestar.types import ASGIApp
 
+from evhold.web.connection import MAX_HEAD, Connection
 from evhold.web.live import Streams
+from evhold.web.shield import ARRIVAL_S
 
 
 class _Quiet(uvicorn.Server):
@@ -29,16 +32,32 @@ class _Quiet(uvicorn.Server):
         yield
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """What the listener waits for, and whom it believes.
+
+    Args:
+        grace_s: Seconds to wait for answers in hand when it stops.
+        arrival_s: Seconds that the head of a request may take to arrive.
+        trusted_proxies: Networks whose X-Forwarded-For and -Proto say who the caller is.
+    """
+
+    grace_s: float = 10.0
+    arrival_s: float = ARRIVAL_S
+    trusted_proxies: tuple[str, ...] = ()
+
+
 class ApiServer:
     """One listener.
 
     Args:
         app: The ASGI application.
         streams: Its event streams: they are ended before the server waits for its connections.
-        grace_s: Seconds to wait for answers in hand when it stops.
+        settings: What it waits for, and whom it believes.
     """
 
-    def __init__(self, app: ASGIApp, *, streams: Streams, grace_s: float = 10.0) -> None:
+    def __init__(self, app: ASGIApp, *, streams: Streams, settings: ServerSettings | None = None) -> None:
+        settings = settings or ServerSettings()
         self._streams = streams
         self._server = _Quiet(
             uvicorn.Config(
@@ -47,7 +66,12 @@ class ApiServer:
                 access_log=False,
                 lifespan="off",
                 server_header=False,
-                timeout_graceful_shutdown=int(grace_s),
+                http=type("Connection", (Connection,), {"arrival_s": settings.arrival_s}),
+                ws="none",
+                h11_max_incomplete_event_size=MAX_HEAD,
+                proxy_headers=bool(settings.trusted_proxies),
+                forwarded_allow_ips=list(settings.trusted_proxies),
+                timeout_graceful_shutdown=int(settings.grace_s),
                 timeout_keep_alive=75,
             )
         )

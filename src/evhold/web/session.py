@@ -9,7 +9,7 @@ from evhold.web import cookies
 from evhold.web.calls import Calls
 from evhold.web.dto import SessionCreate, SessionDto
 from evhold.web.problems import Problem, invalid
-from evhold.web.request import Req, body_of, calls_of, reply
+from evhold.web.request import Req, body_of, calls_of, client_of, reply
 
 
 async def create(request: Req) -> Response[bytes]:
@@ -22,17 +22,21 @@ async def create(request: Req) -> Response[bytes]:
     calls, body = calls_of(request), await body_of(request, SessionCreate)
     key = await calls.keys.authenticate(body.key.strip())
     if key is None:
+        calls.limits.failed("session", client_of(request.scope))
         raise Problem("unauthorized", "there is no such key, or it is valid no more")
+    calls.limits.check_rate(key.id)
     value = cookies.issue(key.id, signer=calls.signer, now=calls.clock.now())
     return _told(request, key, csrf=cookies.csrf_of(value, signer=calls.signer), value=value)
 
 
 async def show(request: Req) -> Response[bytes]:
     """GET /session."""
-    found = await signed_in(request.headers.getall("Cookie", []), calls=calls_of(request))
+    cookie = request.headers.getall("Cookie", [])
+    found = await signed_in(cookie, calls=calls_of(request), address=client_of(request.scope))
     if found is None:
         raise Problem("unauthorized", "nobody is signed in, or the session has ended")
     key, session = found
+    calls_of(request).limits.check_rate(key.id)
     return _told(request, key, csrf=session.csrf)
 
 
@@ -43,18 +47,29 @@ async def end(request: Req) -> Response[bytes]:
     return Response(b"", status_code=204, headers=headers)
 
 
-async def signed_in(headers: list[str], *, calls: Calls) -> tuple[ApiKey, cookies.Session] | None:
+async def signed_in(headers: list[str], *, calls: Calls, address: str) -> tuple[ApiKey, cookies.Session] | None:
     """The key of the first good session cookie in these Cookie headers, with its session.
 
+    Args:
+        headers: Of one request.
+        calls: What the application may call.
+        address: Where they came from: cookies that are not ours count as failed tries of it.
+
     Raises:
+        Problem: There were too many of these.
         StorageAway: The keys can't be read.
     """
-    now, signer = calls.clock.now(), calls.signer
+    now, signer, is_forged = calls.clock.now(), calls.signer, False
     for value in (one for header in headers for one in cookies.values_in(header)):
-        session = cookies.read(value, signer=signer, now=now)
-        key = None if session is None else await calls.keys.by_id(session.key_id)
-        if session is not None and key is not None:
+        session = cookies.read(value, signer=signer)
+        is_forged |= session is None
+        if session is None or now >= session.ends:
+            continue
+        key = await calls.keys.by_id(session.key_id)
+        if key is not None:
             return key, session
+    if is_forged:
+        calls.limits.failed("session", address)
     return None
 
 

@@ -1,10 +1,12 @@
 """API keys; their secrets are nowhere (ports.Keys)."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, or_, select, update
 
 from evhold.adapters.sql.tables import keys
 from evhold.domain.access import ApiKey, Role
@@ -16,7 +18,12 @@ _id_tokens: Final = msgspec.json.Decoder(tuple[IdToken, ...])
 
 _ALL: Final = select(keys).order_by(keys.c.id)
 _INSERT: Final = insert(keys).returning(keys.c.id)
+_FIND: Final = select(keys).where(keys.c.key_hash == bindparam("wanted"))
+_GET: Final = select(keys).where(keys.c.id == bindparam("wanted"))
 _UPDATE: Final = update(keys).where(keys.c.id == bindparam("wanted"))
+_NOTE_USE: Final = (_UPDATE.where(or_(keys.c.last_used_at.is_(None), keys.c.last_used_at < bindparam("at")))).values(
+    last_used_at=bindparam("at")
+)
 
 
 class KeyStore:
@@ -33,6 +40,21 @@ class KeyStore:
     def all(self) -> list[ApiKey]:
         """Also revoked and expired ones, oldest first."""
         return [_key(row) for row in self._connection.execute(_ALL)]
+
+    def find(self, key_hash: bytes) -> ApiKey | None:
+        """The key of this hash."""
+        row = self._connection.execute(_FIND, {"wanted": key_hash}).one_or_none()
+        return None if row is None else _key(row)
+
+    def get(self, key_id: int) -> ApiKey | None:
+        """The key of this id."""
+        row = self._connection.execute(_GET, {"wanted": key_id}).one_or_none()
+        return None if row is None else _key(row)
+
+    def note_uses(self, uses: Mapping[int, datetime]) -> None:
+        """A later use that is stored already stays."""
+        if uses:
+            self._connection.execute(_NOTE_USE, [{"wanted": key_id, "at": at} for key_id, at in uses.items()])
 
     def save(self, key: ApiKey) -> None:
         """Raises KeyUnknown."""
