@@ -30,6 +30,7 @@ from sql_examples import (
 from sqlalchemy import text
 
 from evhold.adapters.sql.database import Database
+from evhold.adapters.sql.prepared import Prepared
 from evhold.adapters.sql.reservations import _DUE, _NEXT_SWEEP, _SWEEP
 from evhold.adapters.sql.storage import open_storage
 from evhold.adapters.sql.tables import metadata
@@ -379,7 +380,7 @@ async def test_the_sweep_and_due_orders_use_their_indexes_on_postgresql(storage:
         tx.connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
         tx.connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_generic_plan")
         given = {"before": NOON, "most": 1, "station": STATION}
-        sql = query.compile(dialect=tx.connection.dialect)
+        sql = query.statement(tx.connection.dialect).compile(dialect=tx.connection.dialect)
         values = tuple(given.get(name, 1) for name in sql.positiontup)
         return " ".join(row[0] for row in tx.connection.exec_driver_sql(f"EXPLAIN {sql}", values))
 
@@ -396,8 +397,8 @@ async def test_the_sweep_and_due_orders_use_their_indexes_on_postgresql(storage:
 async def test_the_sweep_and_due_orders_use_their_indexes(storage: Database) -> None:
     """The plans name them, so that old reservations cost nothing."""
 
-    def plan(tx: SqlTx, query: object) -> str:
-        sql = str(query.compile(dialect=tx.connection.dialect))  # type: ignore[attr-defined]  # any statement
+    def plan(tx: SqlTx, query: Prepared) -> str:
+        sql = query.text(tx.connection.dialect).text
         rows = tx.connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {sql}", (1,) * sql.count("?"))
         return " ".join(row[3] for row in rows)
 

@@ -140,8 +140,7 @@ class DrawnStorage(SqlStorage):
     def __init__(self, engine: Engine, *, now: Callable[[], datetime], loop: ProcessLoop, disk: Disk) -> None:
         self._drawn = DrawnWriter(engine, now=now, loop=loop, delay=disk.delay, away_until=lambda: disk.away_until)
         self._writer = self._drawn
-        self._reader_engine = None
-        self._now = now
+        self._readers = None
         self.dialect = engine.dialect
 
     def read(self, work: Callable[[Tx], T]) -> Awaitable[T]:

@@ -4,6 +4,7 @@ from typing import Final
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from evhold.adapters.sql.prepared import Prepared
 from evhold.adapters.sql.reservation_rows import terms_of, text_of
 from evhold.adapters.sql.tables import asks
 from evhold.domain.reservation import Reservation
@@ -13,9 +14,9 @@ from evhold.domain.values import Ask, AskKind, MessageId, ReservationId, Station
 ANSWERED: Final = "answered"
 CLOSED: Final = "closed"
 
-_OPEN: Final = insert(asks)
-_FIND: Final = select(asks).where(asks.c.message_id == bindparam("wanted"))
-_CLOSE: Final = (
+_OPEN: Final = Prepared(insert(asks), ("message_id", "reservation_id", "station_id", "kind", "terms", "sent_at"))
+_FIND: Final = Prepared(select(asks).where(asks.c.message_id == bindparam("wanted")))
+_CLOSE: Final = Prepared(
     update(asks)
     .where(asks.c.message_id == bindparam("wanted"))
     .values(
@@ -39,7 +40,7 @@ class AskStore:
             "sent_at": ask.sent_at,
             "terms": text_of(ask.terms),
         }
-        self._connection.execute(_OPEN, row | {"reservation_id": reservation.id, "station_id": reservation.station_id})
+        _OPEN.run(self._connection, row | {"reservation_id": reservation.id, "station_id": reservation.station_id})
 
     def follow(self, step: Step, *, before: Reservation) -> None:
         """What the step opened is open, what it ended is closed, and what the station answered, also late, is answered."""
@@ -54,7 +55,7 @@ class AskStore:
 
     def find(self, message_id: str) -> tuple[ReservationId, StationId, Ask, bool] | None:
         """The ask, whose it is, and whether the station answered it already."""
-        row = self._connection.execute(_FIND, {"wanted": message_id}).first()
+        row = _FIND.first(self._connection, {"wanted": message_id})
         if row is None:
             return None
         ask = Ask(
@@ -67,4 +68,4 @@ class AskStore:
 
     def _close(self, step: Step, message_id: MessageId, *, outcome: str) -> None:
         at = step.transition.at if step.transition is not None else step.reservation.updated_at
-        self._connection.execute(_CLOSE, {"wanted": message_id, "end": outcome, "at": at})
+        _CLOSE.run(self._connection, {"wanted": message_id, "end": outcome, "at": at})

@@ -102,7 +102,8 @@ def open_engine(url: URL, *, read_only: bool = False, make: bool = False) -> Eng
 
     @event.listens_for(engine, "begin")
     def begin_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        driver: Any = connection.connection.driver_connection
+        driver.execute(begin)
 
     return engine
 

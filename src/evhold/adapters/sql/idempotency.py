@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, insert, select, update
 
+from evhold.adapters.sql.prepared import Prepared
 from evhold.adapters.sql.tables import idempotency
 from evhold.domain.errors import IdempotencyKeyReused, RequestInProgress
 from evhold.domain.values import ReservationId
@@ -19,12 +20,14 @@ def _its_own() -> ColumnElement[bool]:
     return and_(i.api_key_id == bindparam("who"), i.key == bindparam("wanted"))
 
 
-_FORGET_OLD: Final = delete(idempotency).where(i.begun_at <= bindparam("before"))
-_FORGET: Final = delete(idempotency).where(_its_own())
-_FIND: Final = select(idempotency).where(_its_own())
-_BEGIN: Final = insert(idempotency)
-_BIND: Final = update(idempotency).where(_its_own()).values(reservation_id=bindparam("made"))
-_FINISH: Final = update(idempotency).where(_its_own()).values(status=bindparam("answer"), body=bindparam("text"))
+_FORGET_OLD: Final = Prepared(delete(idempotency).where(i.begun_at <= bindparam("before")))
+_FORGET: Final = Prepared(delete(idempotency).where(_its_own()))
+_FIND: Final = Prepared(select(idempotency).where(_its_own()))
+_BEGIN: Final = Prepared(insert(idempotency), ("api_key_id", "key", "body_hash", "begun_at"))
+_BIND: Final = Prepared(update(idempotency).where(_its_own()).values(reservation_id=bindparam("made")))
+_FINISH: Final = Prepared(
+    update(idempotency).where(_its_own()).values(status=bindparam("answer"), body=bindparam("text"))
+)
 
 
 class IdempotencyStore:
@@ -40,11 +43,11 @@ class IdempotencyStore:
             IdempotencyKeyReused: The key came with another body.
             RequestInProgress: The first one still runs, and made nothing so far.
         """
-        self._connection.execute(_FORGET_OLD, {"before": at - KEPT})
-        row = self._connection.execute(_FIND, _named(request)).first()
+        _FORGET_OLD.run(self._connection, {"before": at - KEPT})
+        row = _FIND.first(self._connection, _named(request))
         if row is None:
             first = {"api_key_id": request.api_key_id, "key": request.key, "body_hash": request.body_hash}
-            self._connection.execute(_BEGIN, first | {"begun_at": at})
+            _BEGIN.run(self._connection, first | {"begun_at": at})
             return None
         if row.body_hash != request.body_hash:
             raise IdempotencyKeyReused
@@ -55,15 +58,15 @@ class IdempotencyStore:
 
     def bind(self, request: IdempotentRequest, reservation_id: ReservationId) -> None:
         """The request made this reservation."""
-        self._connection.execute(_BIND, _named(request) | {"made": reservation_id})
+        _BIND.run(self._connection, _named(request) | {"made": reservation_id})
 
     def finish(self, request: IdempotentRequest, *, status: int, body: bytes) -> None:
         """Its answer, for repeats."""
-        self._connection.execute(_FINISH, _named(request) | {"answer": status, "text": body})
+        _FINISH.run(self._connection, _named(request) | {"answer": status, "text": body})
 
     def forget(self, request: IdempotentRequest) -> None:
         """A repeat runs anew."""
-        self._connection.execute(_FORGET, _named(request))
+        _FORGET.run(self._connection, _named(request))
 
 
 def _named(request: IdempotentRequest) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any, Final, get_args
 import msgspec
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
+from evhold.adapters.sql.prepared import Prepared
 from evhold.adapters.sql.tables import cursors, outbox
 from evhold.adapters.sql.upsert import upsert
 from evhold.domain.events import Event, ReservationChanged, name_of
@@ -23,8 +24,10 @@ _DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
 }
 _encode: Final = msgspec.json.Encoder().encode
 
-_ADD: Final = insert(outbox)
-_AFTER: Final = (
+#: All columns but the number.
+GIVEN: Final = ("name", "kind", "station_id", "reservation_id", "at", "body")
+_ADD: Final = Prepared(insert(outbox), GIVEN)
+_AFTER: Final = Prepared(
     select(outbox.c.seq, outbox.c.kind, outbox.c.body)
     .where(outbox.c.seq > bindparam("last"))
     .order_by(outbox.c.seq)
@@ -33,7 +36,7 @@ _AFTER: Final = (
 _LAST: Final = select(func.max(outbox.c.seq)).where(outbox.c.seq > 0)
 _OLDEST: Final = select(outbox.c.seq, outbox.c.at).where(outbox.c.seq > 0).order_by(outbox.c.seq).limit(_PRUNE_AT_ONCE)
 _DELETE: Final = delete(outbox).where(outbox.c.seq > 0, outbox.c.seq <= bindparam("last"))
-_CURSOR: Final = select(cursors.c.seq).where(cursors.c.name == bindparam("wanted"))
+_CURSOR: Final = Prepared(select(cursors.c.seq).where(cursors.c.name == bindparam("wanted")))
 
 
 def row_of(event: Event) -> dict[str, Any]:
@@ -58,12 +61,12 @@ class OutboxStore:
 
     def add(self, event: Event) -> None:
         """Told once this transaction is committed."""
-        self._connection.execute(_ADD, row_of(event))
+        _ADD.run(self._connection, row_of(event))
         self.told = True
 
     def after(self, seq: int, *, limit: int) -> list[Told]:
         """The events behind this number, in order."""
-        rows = self._connection.execute(_AFTER, {"last": seq, "most": limit})
+        rows = _AFTER.rows(self._connection, {"last": seq, "most": limit})
         return [Told(number, _DECODERS[kind].decode(body)) for number, kind, body in rows]
 
     def last(self) -> int:
@@ -72,7 +75,8 @@ class OutboxStore:
 
     def cursor(self, name: str) -> int | None:
         """How far this reader has come; None: it never said."""
-        return self._connection.scalar(_CURSOR, {"wanted": name})
+        seq: int | None = _CURSOR.scalar(self._connection, {"wanted": name})
+        return seq
 
     def move_cursor(self, name: str, *, to: int) -> None:
         """The reader has handled all up to this number."""

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final, get_type_hints
 
 import msgspec
-from sqlalchemy import RowMapping
 
 from evhold.domain.reservation import Reservation, State, Transition
 from evhold.domain.values import By, EvseId, Frame, IdToken, ReservationId, StatusInfo, Terms
@@ -98,22 +97,22 @@ def row_of(reservation: Reservation, *, clock_offset: timedelta) -> dict[str, An
     }
 
 
-def reservation_of(row: RowMapping) -> Reservation:
+def reservation_of(row: Any) -> Reservation:
     """The very reservation that was stored."""
-    more = _more.decode(row["more"])
-    group = row["group_id_token"]
+    more = _more.decode(row.more)
+    group = row.group_id_token
     terms = Terms(
-        id_token=IdToken(row["id_token"], row["id_token_type"]),
-        expiry=row["expiry_date_time"],
-        evse_id=None if row["evse_id"] is None else EvseId(row["evse_id"]),
-        connector_type=row["connector_type"],
-        group_id_token=None if group is None else IdToken(group, row["group_id_token_type"]),
+        id_token=IdToken(row.id_token, row.id_token_type),
+        expiry=row.expiry_date_time,
+        evse_id=None if row.evse_id is None else EvseId(row.evse_id),
+        connector_type=row.connector_type,
+        group_id_token=None if group is None else IdToken(group, row.group_id_token_type),
     )
     return Reservation(
-        id=ReservationId(row["reservation_id"]),
+        id=ReservationId(row.reservation_id),
         terms=terms,
-        state=State(row["status"]),
-        **{name: row[name] for name in _SAME_NAME},
+        state=State(row.status),
+        **{name: getattr(row, name) for name in _SAME_NAME},
         **{name: getattr(more, name) for name in _REST_NAMES},
     )
 
@@ -135,17 +134,17 @@ def history_row(reservation_id: int, transition: Transition) -> dict[str, Any]:
     }
 
 
-def transition_of(row: RowMapping) -> Transition:
+def transition_of(row: Any) -> Transition:
     """The very transition that was stored."""
     return Transition(
-        from_state=None if row["from_state"] is None else State(row["from_state"]),
-        to_state=State(row["to_state"]),
-        fact=row["fact"],
-        row=row["row_number"],
-        cause=row["cause"],
-        by=By(row["caused_by"]),
-        at=row["at"],
-        frames=_frames.decode(row["frames"]),
-        anomaly=row["anomaly"],
-        status_info=None if row["status_info"] is None else _status_info.decode(row["status_info"]),
+        from_state=None if row.from_state is None else State(row.from_state),
+        to_state=State(row.to_state),
+        fact=row.fact,
+        row=row.row_number,
+        cause=row.cause,
+        by=By(row.caused_by),
+        at=row.at,
+        frames=_frames.decode(row.frames),
+        anomaly=row.anomaly,
+        status_info=None if row.status_info is None else _status_info.decode(row.status_info),
     )

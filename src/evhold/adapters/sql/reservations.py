@@ -1,5 +1,6 @@
 """Reservations: a step is stored whole, with its claims, its ask, its history row and its events (ports.Reservations)."""
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -10,6 +11,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from evhold.adapters.sql.asks import AskStore
 from evhold.adapters.sql.outbox import OutboxStore
+from evhold.adapters.sql.prepared import Prepared
 from evhold.adapters.sql.reservation_rows import (
     history_row,
     remind_time,
@@ -18,7 +20,7 @@ from evhold.adapters.sql.reservation_rows import (
     sweep_time,
     transition_of,
 )
-from evhold.adapters.sql.tables import claims, history, reservations, sequences, stations
+from evhold.adapters.sql.tables import claims, history, names_of, reservations, sequences, stations
 from evhold.adapters.sql.types import POSTGRESQL
 from evhold.adapters.sql.upsert import insert_of
 from evhold.domain.errors import EvseAlreadyReserved, ReservationUnknown, StationUnknown, VersionConflict
@@ -31,13 +33,17 @@ SEQUENCE: Final = "reservation_id"
 
 r = reservations.c
 _ALL: Final = select(reservations)
-_GET: Final = _ALL.where(r.reservation_id == bindparam("wanted"))
-_GET_FOR_CHANGE: Final = _GET.with_for_update()
-_INSERT: Final = insert(reservations)
-_UPDATE: Final = update(reservations).where(
-    r.reservation_id == bindparam("wanted"), r.version == bindparam("version_before")
+_ONE: Final = _ALL.where(r.reservation_id == bindparam("wanted"))
+_GET: Final = Prepared(_ONE)
+_GET_FOR_CHANGE: Final = Prepared(_ONE.with_for_update())
+#: All columns but the row's own number.
+_GIVEN: Final = names_of(reservations, leave_out="id")
+_INSERT: Final = Prepared(insert(reservations), _GIVEN)
+_UPDATE: Final = Prepared(
+    update(reservations).where(r.reservation_id == bindparam("wanted"), r.version == bindparam("version_before")),
+    _GIVEN,
 )
-_NEXT_ID: Final = (
+_NEXT_ID: Final = Prepared(
     update(sequences)
     .where(sequences.c.name == SEQUENCE, sequences.c.value < MAX_RESERVATION_ID)
     .values(value=sequences.c.value + 1)
@@ -45,35 +51,47 @@ _NEXT_ID: Final = (
 )
 #: PostgreSQL's own: no transaction waits for another's number. One that is rolled back leaves a gap.
 _NUMBERS: Final = Counter("reservation_ids")
+_NEXT_NUMBER: Final = Prepared(select(_NUMBERS.next_value()))
 _EXHAUSTED: Final = "2200H"
-_CLOCK_OFFSET: Final = select(stations.c.clock_offset).where(stations.c.id == bindparam("wanted"))
+_CLOCK_OFFSET: Final = Prepared(select(stations.c.clock_offset).where(stations.c.id == bindparam("wanted")))
 #: Where transactions run side by side, the row is touched: one that moves the clock meanwhile collides with this one.
-_CLOCK_OFFSET_HELD: Final = (
+_CLOCK_OFFSET_HELD: Final = Prepared(
     update(stations)
     .where(stations.c.id == bindparam("wanted"))
     .values(epoch=stations.c.epoch)
     .returning(stations.c.clock_offset)
 )
-_RELEASE: Final = claims.delete().where(
-    claims.c.station_id == bindparam("station"),
-    claims.c.evse_id == bindparam("evse"),
-    claims.c.reservation_id == bindparam("holder"),
+_CLAIM: Final = Prepared(
+    # The primary key decides. DO NOTHING, since a failed statement would end PostgreSQL's whole transaction.
+    lambda dialect: insert_of(claims, dialect=dialect).on_conflict_do_nothing(),
+    names_of(claims),
 )
-_HISTORY: Final = select(history).where(history.c.reservation_id == bindparam("wanted")).order_by(history.c.seq)
-_ADD_HISTORY: Final = insert(history)
-_DUE: Final = _ALL.where(r.station_id == bindparam("station"), r.due.is_not(None)).order_by(r.due_at, r.id)
-_BOUND: Final = (
+_RELEASE: Final = Prepared(
+    claims.delete().where(
+        claims.c.station_id == bindparam("station"),
+        claims.c.evse_id == bindparam("evse"),
+        claims.c.reservation_id == bindparam("holder"),
+    )
+)
+_HISTORY: Final = Prepared(
+    select(history).where(history.c.reservation_id == bindparam("wanted")).order_by(history.c.seq)
+)
+_ADD_HISTORY: Final = Prepared(insert(history), names_of(history, leave_out="seq"))
+_DUE: Final = Prepared(_ALL.where(r.station_id == bindparam("station"), r.due.is_not(None)).order_by(r.due_at, r.id))
+_BOUND: Final = Prepared(
     _ALL.where(r.station_id == bindparam("station"), r.transaction_id == bindparam("bound_to"))
     .order_by(r.id.desc())
     .limit(1)
 )
-_SWEEP: Final = _ALL.where(r.sweep_at <= bindparam("before")).order_by(r.sweep_at).limit(bindparam("most"))
+_SOONEST_SWEPT: Final = _ALL.where(r.sweep_at <= bindparam("before")).order_by(r.sweep_at).limit(bindparam("most"))
+_SWEEP: Final = Prepared(_SOONEST_SWEPT)
 #: What another node has taken up is not waited for.
-_SWEEP_FOR_CHANGE: Final = _SWEEP.with_for_update(skip_locked=True)
-_NEXT_SWEEP: Final = select(r.sweep_at).where(r.sweep_at.is_not(None)).order_by(r.sweep_at).limit(1)
-_REMIND: Final = _ALL.where(r.remind_at <= bindparam("before")).order_by(r.remind_at).limit(bindparam("most"))
-_REMIND_FOR_CHANGE: Final = _REMIND.with_for_update(skip_locked=True)
-_NEXT_REMIND: Final = select(r.remind_at).where(r.remind_at.is_not(None)).order_by(r.remind_at).limit(1)
+_SWEEP_FOR_CHANGE: Final = Prepared(_SOONEST_SWEPT.with_for_update(skip_locked=True))
+_NEXT_SWEEP: Final = Prepared(select(r.sweep_at).where(r.sweep_at.is_not(None)).order_by(r.sweep_at).limit(1))
+_SOONEST_REMINDED: Final = _ALL.where(r.remind_at <= bindparam("before")).order_by(r.remind_at).limit(bindparam("most"))
+_REMIND: Final = Prepared(_SOONEST_REMINDED)
+_REMIND_FOR_CHANGE: Final = Prepared(_SOONEST_REMINDED.with_for_update(skip_locked=True))
+_NEXT_REMIND: Final = Prepared(select(r.remind_at).where(r.remind_at.is_not(None)).order_by(r.remind_at).limit(1))
 _COUNT: Final = select(r.status, func.count()).group_by(r.status)
 
 
@@ -106,7 +124,7 @@ class ReservationStore:
     def next_id(self) -> ReservationId:
         """One never used before. A deleted database must not give again what stations still hold: the start is random."""
         try:
-            value = self._connection.scalar(_NUMBERS.next_value() if self._shared else _NEXT_ID)
+            value = (_NEXT_NUMBER if self._shared else _NEXT_ID).scalar(self._connection)
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) != _EXHAUSTED:
                 raise
@@ -125,9 +143,9 @@ class ReservationStore:
         made = step.reservation
         self._claim(made, made.claims)
         try:
-            self._connection.execute(_INSERT, row_of(made, clock_offset=self._clock_offset(made)))
-        except IntegrityError as error:
-            if "FOREIGN KEY" in str(error.orig).upper():
+            _INSERT.run(self._connection, row_of(made, clock_offset=self._clock_offset(made)))
+        except (IntegrityError, sqlite3.IntegrityError) as error:
+            if "FOREIGN KEY" in str(error).upper():
                 raise StationUnknown(made.station_id) from error
             raise
         if made.ask is not None:
@@ -160,7 +178,7 @@ class ReservationStore:
             self._claim(after, after.claims - before.claims)
             self._update(before, after)
             for evse_id in before.claims - after.claims:
-                self._connection.execute(_RELEASE, {"station": after.station_id, "evse": evse_id, "holder": after.id})
+                _RELEASE.run(self._connection, {"station": after.station_id, "evse": evse_id, "holder": after.id})
             self._known[after.id] = after
         self._asks.follow(step, before=before)
         self._tell(step)
@@ -171,15 +189,14 @@ class ReservationStore:
 
     def history(self, reservation_id: int) -> list[Transition]:
         """Oldest first; empty for an id that never was."""
-        rows = self._connection.execute(_HISTORY, {"wanted": reservation_id}).mappings()
-        return [transition_of(row) for row in rows]
+        return [transition_of(row) for row in _HISTORY.rows(self._connection, {"wanted": reservation_id})]
 
     # Many
 
     def at_station(self, station_id: StationId, *, states: Sequence[State]) -> list[Reservation]:
         """Oldest first."""
         wanted = _ALL.where(r.station_id == station_id, r.status.in_([state.value for state in states]))
-        return self._find(wanted.order_by(r.id))
+        return self._search(wanted.order_by(r.id))
 
     def due_at(self, station_id: StationId) -> list[Reservation]:
         """Those with an order to send, soonest first."""
@@ -190,7 +207,7 @@ class ReservationStore:
         wanted = _ALL.where(r.ask_message_id.is_not(None))
         if station_id is not None:
             wanted = wanted.where(r.station_id == station_id)
-        return self._find(wanted.order_by(r.id))
+        return self._search(wanted.order_by(r.id))
 
     def bound_to(self, station_id: StationId, transaction_id: TransactionId) -> Reservation | None:
         """The one that this transaction used."""
@@ -202,7 +219,7 @@ class ReservationStore:
 
     def next_sweep(self, *, grace: timedelta) -> datetime | None:
         """By our clock."""
-        sweep_at: datetime | None = self._connection.scalar(_NEXT_SWEEP)
+        sweep_at: datetime | None = _NEXT_SWEEP.scalar(self._connection)
         return None if sweep_at is None else sweep_at + grace
 
     def to_remind(self, *, at: datetime, before: timedelta, limit: int) -> list[Reservation]:
@@ -211,15 +228,15 @@ class ReservationStore:
 
     def next_remind(self, *, before: timedelta) -> datetime | None:
         """By our clock."""
-        remind_at: datetime | None = self._connection.scalar(_NEXT_REMIND)
+        remind_at: datetime | None = _NEXT_REMIND.scalar(self._connection)
         return None if remind_at is None else remind_at - before
 
     def page(self, wanted: ReservationFilter) -> tuple[list[Reservation], int | None]:
         """Newest first, and the cursor of the next page."""
         query = _ALL.where(*_conditions(wanted)).order_by(r.id.desc()).limit(wanted.limit + 1)
-        rows = self._connection.execute(query).mappings().all()
+        rows = self._connection.execute(query).all()
         page = rows[: wanted.limit]
-        return [reservation_of(row) for row in page], page[-1]["id"] if len(rows) > wanted.limit and page else None
+        return [reservation_of(row) for row in page], page[-1].id if len(rows) > wanted.limit and page else None
 
     def count_by_state(self) -> dict[State, int]:
         """All states, also those that no reservation is in."""
@@ -229,7 +246,7 @@ class ReservationStore:
     def clock_moved(self, station_id: StationId, *, clock_offset: timedelta) -> None:
         """The sweep of this station's reservations goes by its new clock offset."""
         timed = or_(r.sweep_at.is_not(None), r.remind_at.is_not(None))
-        for known in self._find(_ALL.where(r.station_id == station_id, timed)):
+        for known in self._search(_ALL.where(r.station_id == station_id, timed)):
             moved = update(reservations).where(r.reservation_id == known.id)
             times = {
                 "sweep_at": sweep_time(known, clock_offset=clock_offset),
@@ -244,21 +261,22 @@ class ReservationStore:
         if not 0 < reservation_id <= MAX_RESERVATION_ID:
             return None
         query = _GET if self._reading else _GET_FOR_CHANGE
-        row = self._connection.execute(query, {"wanted": reservation_id}).mappings().first()
+        row = query.first(self._connection, {"wanted": reservation_id})
         if row is None:
             return None
         found = self._known[reservation_id] = reservation_of(row)
         return found
 
-    def _find(self, query: Select[Any], **parameters: object) -> list[Reservation]:
-        return [reservation_of(row) for row in self._connection.execute(query, parameters).mappings()]
+    def _find(self, query: Prepared, **values: object) -> list[Reservation]:
+        return [reservation_of(row) for row in query.rows(self._connection, values)]
+
+    def _search(self, query: Select[Any]) -> list[Reservation]:
+        return [reservation_of(row) for row in self._connection.execute(query)]
 
     def _claim(self, holder: Reservation, evse_ids: Iterable[EvseId]) -> None:
-        # The primary key decides. DO NOTHING, since a failed statement would end PostgreSQL's whole transaction.
-        statement = insert_of(claims, dialect=self._connection.dialect).on_conflict_do_nothing()
         for evse_id in sorted(evse_ids):
             row = {"station_id": holder.station_id, "evse_id": evse_id, "reservation_id": holder.id}
-            if self._connection.execute(statement, row).rowcount == 0:
+            if _CLAIM.run(self._connection, row) == 0:
                 raise EvseAlreadyReserved(holder.station_id, evse_id)
 
     def _update(self, before: Reservation, after: Reservation) -> None:
@@ -267,7 +285,7 @@ class ReservationStore:
             raise VersionConflict(after.id, before.version)
         row = row_of(after, clock_offset=self._clock_offset(after))
         row |= {"wanted": after.id, "version_before": before.version}
-        if self._connection.execute(_UPDATE, row).rowcount != 1:
+        if _UPDATE.run(self._connection, row) != 1:
             raise VersionConflict(after.id, before.version)
 
     def _clock_offset(self, reservation: Reservation) -> timedelta:
@@ -275,11 +293,11 @@ class ReservationStore:
         if sweep_time(reservation, clock_offset=none) is None and remind_time(reservation, clock_offset=none) is None:
             return timedelta()
         query = _CLOCK_OFFSET_HELD if self._shared else _CLOCK_OFFSET
-        return self._connection.scalar(query, {"wanted": reservation.station_id}) or timedelta()
+        return query.scalar(self._connection, {"wanted": reservation.station_id}) or timedelta()
 
     def _tell(self, step: Step) -> None:
         if step.transition is not None:
-            self._connection.execute(_ADD_HISTORY, history_row(step.reservation.id, step.transition))
+            _ADD_HISTORY.run(self._connection, history_row(step.reservation.id, step.transition))
         for event in step.events:
             self._outbox.add(event)
 

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from sqlalchemy import Insert, RowMapping
+from sqlalchemy import Insert
 from sqlalchemy.engine import Dialect
 
 from evhold.adapters.sql.tables import stations
@@ -70,21 +70,21 @@ def row_of(station: Station) -> dict[str, Any]:
     }
 
 
-def station_of(row: RowMapping) -> Station:
+def station_of(row: Any) -> Station:
     """The very station that was stored."""
-    name = row["location_name"]
-    location = None if name is None else Location(name=name, latitude=row["latitude"], longitude=row["longitude"])
-    same = {name: row[name] for name in _SAME_NAME if name != "id"}
+    name = row.location_name
+    location = None if name is None else Location(name=name, latitude=row.latitude, longitude=row.longitude)
+    same = {name: getattr(row, name) for name in _SAME_NAME if name != "id"}
     return Station(
-        id=StationId(row["id"]),
-        registration=Registration(row["registration"]),
-        boot_status=None if row["boot_status"] is None else Registration(row["boot_status"]),
+        id=StationId(row.id),
+        registration=Registration(row.registration),
+        boot_status=None if row.boot_status is None else Registration(row.boot_status),
         location=location,
         capabilities=Capabilities(
-            available=row["available"],
-            enabled=row["enabled"],
-            non_evse_specific=row["non_evse_specific"],
-            ev_connection_timeout=row["ev_connection_timeout"],
+            available=row.available,
+            enabled=row.enabled,
+            non_evse_specific=row.non_evse_specific,
+            ev_connection_timeout=row.ev_connection_timeout,
         ),
         **same,
     )

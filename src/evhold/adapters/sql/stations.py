@@ -9,9 +9,10 @@ from sqlalchemy import Connection, bindparam, insert, select, update
 from evhold.adapters.sql.connectors import ConnectorStore
 from evhold.adapters.sql.driver import run_many
 from evhold.adapters.sql.outbox import OutboxStore
+from evhold.adapters.sql.prepared import Prepared
 from evhold.adapters.sql.reservations import ReservationStore
 from evhold.adapters.sql.station_rows import row_of, station_of
-from evhold.adapters.sql.tables import stations
+from evhold.adapters.sql.tables import names_of, stations
 from evhold.adapters.sql.types import POSTGRESQL, aware
 from evhold.domain.errors import StationUnknown
 from evhold.domain.station import Credentials, Station
@@ -19,12 +20,16 @@ from evhold.domain.values import StationId
 
 s = stations.c
 _LIVE: Final = select(stations).where(s.removed_at.is_(None))
-_FIND: Final = _LIVE.where(s.folded_id == bindparam("wanted"))
-_KNOWN: Final = select(s.id, s.removed_at, s.clock_offset).where(s.folded_id == bindparam("wanted"))
-_INSERT: Final = insert(stations)
+_FIND: Final = Prepared(_LIVE.where(s.folded_id == bindparam("wanted")))
+_KNOWN: Final = Prepared(select(s.id, s.removed_at, s.clock_offset).where(s.folded_id == bindparam("wanted")))
+#: A station's row and its credentials; what an update leaves alone is left out there.
+_GIVEN: Final = names_of(stations, leave_out="removed_at")
+_INSERT: Final = Prepared(insert(stations), _GIVEN)
 _UPDATE: Final = update(stations).where(s.folded_id == bindparam("wanted"))
 _CREDENTIALS: Final = select(s.id, s.password_salt, s.password_hash, s.security_profile).where(s.removed_at.is_(None))
-_EPOCH: Final = update(stations).where(s.folded_id == bindparam("wanted")).values(epoch=s.epoch + 1).returning(s.epoch)
+_EPOCH: Final = Prepared(
+    update(stations).where(s.folded_id == bindparam("wanted")).values(epoch=s.epoch + 1).returning(s.epoch)
+)
 _SEEN: Final = update(stations).where(s.id == bindparam("wanted")).values(last_seen=bindparam("heard"))
 _SEEN_MANY: Final = (
     "UPDATE stations SET last_seen = seen.heard FROM unnest(CAST($1 AS text[]), CAST($2 AS timestamptz[]))"
@@ -42,7 +47,7 @@ class StationStore:
 
     def find(self, station_id: str) -> Station | None:
         """Without regard to case."""
-        row = self._connection.execute(_FIND, {"wanted": station_id.casefold()}).mappings().first()
+        row = _FIND.first(self._connection, {"wanted": station_id.casefold()})
         return None if row is None else station_of(row)
 
     def get(self, station_id: str) -> Station:
@@ -54,12 +59,12 @@ class StationStore:
 
     def put(self, station: Station, *, credentials: Credentials | None = None) -> bool:
         """Insert or update; True if it is new. An update leaves the epoch, and the spelling of the id, as they are."""
-        known = self._connection.execute(_KNOWN, {"wanted": station.id.casefold()}).first()
+        known = _KNOWN.first(self._connection, {"wanted": station.id.casefold()})
         row = row_of(station)
         if credentials is not None:
             row |= {"password_salt": credentials.password_salt, "password_hash": credentials.password_hash}
         if known is None:
-            self._connection.execute(_INSERT, _NO_CREDENTIALS | row)
+            _INSERT.run(self._connection, _NO_CREDENTIALS | row)
             return True
         if known.removed_at is not None:
             row = _NO_CREDENTIALS | row
@@ -83,7 +88,7 @@ class StationStore:
     def page(self, *, limit: int | None = None, after: str | None = None) -> list[Station]:
         """By id without case, from the one after ``after``."""
         query = _LIVE if after is None else _LIVE.where(s.folded_id > after.casefold())
-        rows = self._connection.execute(query.order_by(s.folded_id).limit(limit)).mappings()
+        rows = self._connection.execute(query.order_by(s.folded_id).limit(limit))
         return [station_of(row) for row in rows]
 
     def credentials(self) -> list[Credentials]:
@@ -104,7 +109,7 @@ class StationStore:
         Raises:
             StationUnknown: There never was such a station.
         """
-        epoch = self._connection.scalar(_EPOCH, {"wanted": station_id.casefold()})
+        epoch = _EPOCH.scalar(self._connection, {"wanted": station_id.casefold()})
         if epoch is None:
             raise StationUnknown(station_id)
         return int(epoch)

@@ -3,16 +3,16 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import URL, Engine
 from sqlalchemy.engine import Dialect
 
 from evhold.adapters.sql.database import Database
-from evhold.adapters.sql.engine import is_away, is_memory, is_postgresql, open_engine, plain, read_url
+from evhold.adapters.sql.engine import is_away, is_memory, is_postgresql, open_engine, read_url
 from evhold.adapters.sql.migrate import migrate_engine
+from evhold.adapters.sql.readers import Readers
 from evhold.adapters.sql.reservations import start_sequence
 from evhold.adapters.sql.tx import SqlTx
 from evhold.adapters.sql.writer import Writer
@@ -22,8 +22,6 @@ from evhold.usecases.stores import Tx
 
 T = TypeVar("T")
 
-READERS: Final = 2
-
 
 class SqlStorage:
     """Transactions and snapshots. Made by ``open_storage``; use it on one loop, and close it there."""
@@ -32,12 +30,9 @@ class SqlStorage:
 
     def __init__(self, writer_engine: Engine, *, reader_engine: Engine | None, now: Callable[[], datetime]) -> None:
         self._writer = Writer(writer_engine, now=now)
-        self._reader_engine = reader_engine
-        if reader_engine is not None:
-            # A file that was lost and put back is another one: readers must not go on in the old one.
-            self._writer.on_lost = reader_engine.dispose
-        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="evhold-reader")
-        self._now = now
+        self._readers = None if reader_engine is None else Readers(reader_engine, now=now)
+        if self._readers is not None:
+            self._writer.on_lost = self._readers.renew
         self.dialect: Dialect = writer_engine.dialect
 
     def transact(self, work: Callable[[Tx], T]) -> Awaitable[T]:
@@ -58,10 +53,7 @@ class SqlStorage:
 
     def look(self, work: Callable[[SqlTx], T]) -> "asyncio.Future[T]":
         """As ``read``, for work that knows SQL."""
-        engine = self._reader_engine
-        if engine is None:
-            return self._writer.submit(work)
-        return asyncio.get_running_loop().run_in_executor(self._readers, self._look, engine, work)
+        return self._writer.submit(work) if self._readers is None else self._readers.look(work)
 
     def on_told(self, call: Callable[[], None]) -> None:
         """``call`` runs on the loop after every commit of ours that told events."""
@@ -73,18 +65,8 @@ class SqlStorage:
     async def close(self) -> None:
         """What was queued is stored, and the threads and files are given back."""
         await self._writer.close()
-        self._readers.shutdown(wait=True)
-        if self._reader_engine is not None:
-            self._reader_engine.dispose()
-
-    def _look(self, engine: Engine, work: Callable[[SqlTx], T]) -> T:
-        try:
-            with engine.connect() as connection, connection.begin():
-                return work(SqlTx(connection, now=self._now))
-        except Exception as error:
-            if is_away(error):
-                raise StorageAway(str(error)) from error
-            raise plain(error) from error.__cause__
+        if self._readers is not None:
+            self._readers.close()
 
 
 def open_storage(url: str, *, clock: Clock, draw: Callable[[int], int] = secrets.randbelow) -> Database:

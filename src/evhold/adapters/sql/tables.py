@@ -340,3 +340,8 @@ secrets: Final = Table(
 sequences: Final = Table(
     "sequences", metadata, Column("name", Text, primary_key=True), Column("value", Integer, nullable=False)
 )
+
+
+def names_of(table: Table, *, leave_out: str = "") -> tuple[str, ...]:
+    """The names of its columns, but for one."""
+    return tuple(one.name for one in table.columns if one.name != leave_out)

@@ -42,8 +42,8 @@ class TimelineStore:
     def live(self, period: Period, *, limit: int) -> list[Reservation]:
         """By their numbers."""
         wanted = select(reservations).where(r.status.in_(_LIVE), *_at_station(period)).order_by(r.id).limit(limit)
-        rows = self._connection.execute(wanted).mappings()
-        return [reservation_of(row) for row in rows if row["created_at"] < period.end]
+        rows = self._connection.execute(wanted)
+        return [reservation_of(row) for row in rows if row.created_at < period.end]
 
     def ended(self, period: Period, *, after: Place | None, limit: int) -> tuple[list[Reservation], Place | None]:
         """By the time of their last change."""
@@ -51,10 +51,10 @@ class TimelineStore:
         if after is not None:
             at, number = after
             wanted = wanted.where(r.updated_at >= at, or_(r.updated_at > at, r.id > number))
-        rows = self._connection.execute(wanted.order_by(r.updated_at, r.id).limit(limit)).mappings().all()
-        reached = (rows[-1]["updated_at"], rows[-1]["id"]) if len(rows) == limit else None
+        rows = self._connection.execute(wanted.order_by(r.updated_at, r.id).limit(limit)).all()
+        reached = (rows[-1].updated_at, rows[-1].id) if len(rows) == limit else None
         # Judged here: a database that chose another index than that of the last change would read all there ever was.
-        over = (row for row in rows if row["created_at"] < period.end and row["status"] not in _LIVE)
+        over = (row for row in rows if row.created_at < period.end and row.status not in _LIVE)
         return [reservation_of(row) for row in over], reached
 
     def changes(self, reservation_ids: Sequence[ReservationId]) -> dict[ReservationId, list[Change]]:
@@ -70,12 +70,12 @@ class TimelineStore:
         wanted = select(transactions).where(t.ended_at.is_(None)).order_by(t.station_id)
         if station_id is not None:
             wanted = wanted.where(t.station_id == station_id)
-        return [transaction_of(row) for row in self._connection.execute(wanted).mappings()]
+        return [transaction_of(row) for row in self._connection.execute(wanted)]
 
     def stored(self, station_ids: Sequence[StationId], *, since: datetime) -> list[Transaction]:
         """By the index on each station's."""
         wanted = select(transactions).where(t.station_id.in_(station_ids), t.stored_at >= since)
-        return [transaction_of(row) for row in self._connection.execute(wanted).mappings()]
+        return [transaction_of(row) for row in self._connection.execute(wanted)]
 
     def first_event(self, at: datetime) -> int:
         """By halving: numbers grow with the time, and the time itself has no index, as every event would pay for it."""

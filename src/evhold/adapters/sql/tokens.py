@@ -3,8 +3,9 @@
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, select
 
+from evhold.adapters.sql.prepared import Prepared
 from evhold.adapters.sql.tables import tokens
 from evhold.adapters.sql.upsert import upsert
 from evhold.domain.authorization import Token, TokenStatus
@@ -14,7 +15,7 @@ from evhold.domain.values import IdToken
 _encode: Final = msgspec.json.Encoder().encode
 _notify: Final = msgspec.json.Decoder(tuple[str, ...])
 
-_FIND: Final = select(tokens).where(tokens.c.key == bindparam("wanted"))
+_FIND: Final = Prepared(select(tokens).where(tokens.c.key == bindparam("wanted")))
 _REMOVE: Final = delete(tokens).where(tokens.c.key == bindparam("wanted"))
 _PAGE: Final = select(tokens).order_by(tokens.c.key)
 
@@ -27,7 +28,7 @@ class TokenStore:
 
     def find(self, id_token: IdToken) -> Token | None:
         """Without regard to case."""
-        row = self._connection.execute(_FIND, {"wanted": id_token.key}).first()
+        row = _FIND.first(self._connection, {"wanted": id_token.key})
         return None if row is None else _token(row)
 
     def put(self, token: Token) -> bool:
@@ -59,7 +60,7 @@ class TokenStore:
         return [_token(row) for row in self._connection.execute(query.limit(limit))]
 
 
-def _token(row: Row[Any]) -> Token:
+def _token(row: Any) -> Token:
     group = row.group_id_token
     return Token(
         id_token=IdToken(row.id_token, row.type),

@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Insert, RowMapping, bindparam, select
+from sqlalchemy import Connection, Insert, bindparam, select
 from sqlalchemy.engine import Dialect
 
-from evhold.adapters.sql.tables import transactions
+from evhold.adapters.sql.prepared import Prepared
+from evhold.adapters.sql.tables import names_of, transactions
 from evhold.adapters.sql.upsert import upsert
 from evhold.domain.transaction import Transaction
 from evhold.domain.values import IdToken, StationId, TransactionId
@@ -33,13 +34,15 @@ _encode: Final = msgspec.json.Encoder().encode
 _seen: Final = msgspec.json.Decoder(tuple[tuple[int, int], ...])
 
 t = transactions.c
-_FIND: Final = select(transactions).where(t.station_id == bindparam("station"), t.transaction_id == bindparam("wanted"))
-_OPEN: Final = (
+_FIND: Final = Prepared(
+    select(transactions).where(t.station_id == bindparam("station"), t.transaction_id == bindparam("wanted"))
+)
+_OPEN: Final = Prepared(
     select(transactions)
     .where(t.station_id == bindparam("station"), t.ended_at.is_(None))
     .order_by(t.started_at, t.transaction_id)
 )
-_SINCE: Final = (
+_SINCE: Final = Prepared(
     select(t.transaction_id).where(t.station_id == bindparam("station"), t.stored_at >= bindparam("start")).limit(1)
 )
 
@@ -47,6 +50,9 @@ _SINCE: Final = (
 def put_transaction(dialect: Dialect) -> Insert:
     """The upsert."""
     return upsert(transactions, dialect=dialect)
+
+
+_PUT: Final = Prepared(put_transaction, names_of(transactions))
 
 
 def row_of(transaction: Transaction, *, stored_at: datetime) -> dict[str, Any]:
@@ -70,28 +76,27 @@ class TransactionStore:
 
     def find(self, station_id: StationId, transaction_id: TransactionId) -> Transaction | None:
         """As last stored."""
-        rows = self._connection.execute(_FIND, {"station": station_id, "wanted": transaction_id}).mappings()
-        return next((transaction_of(row) for row in rows), None)
+        row = _FIND.first(self._connection, {"station": station_id, "wanted": transaction_id})
+        return None if row is None else transaction_of(row)
 
     def put(self, transaction: Transaction) -> None:
         """Stored whole."""
-        row = row_of(transaction, stored_at=self._now())
-        self._connection.execute(put_transaction(self._connection.dialect), row)
+        _PUT.run(self._connection, row_of(transaction, stored_at=self._now()))
 
     def open_at(self, station_id: StationId) -> list[Transaction]:
         """Not ended, oldest first."""
-        return [transaction_of(row) for row in self._connection.execute(_OPEN, {"station": station_id}).mappings()]
+        return [transaction_of(row) for row in _OPEN.rows(self._connection, {"station": station_id})]
 
     def since(self, station_id: StationId, at: datetime) -> bool:
         """Whether any was stored since, by our clock."""
-        return self._connection.execute(_SINCE, {"station": station_id, "start": at}).first() is not None
+        return _SINCE.first(self._connection, {"station": station_id, "start": at}) is not None
 
 
-def transaction_of(row: RowMapping) -> Transaction:
+def transaction_of(row: Any) -> Transaction:
     """The very transaction that was stored."""
-    token = row["id_token"]
+    token = row.id_token
     return Transaction(
-        id_token=None if token is None else IdToken(token, row["id_token_type"]),
-        seen=_seen.decode(row["seen"]),
-        **{name: row[name] for name in _SAME_NAME},
+        id_token=None if token is None else IdToken(token, row.id_token_type),
+        seen=_seen.decode(row.seen),
+        **{name: getattr(row, name) for name in _SAME_NAME},
     )

@@ -108,9 +108,10 @@ class Writer:
     def _commit(self, batch: list[_Job]) -> None:
         try:
             connection = self._connected()
+            driver: Any = connection.connection.driver_connection
             with connection.begin():
                 for job in batch:
-                    self._run_one(connection, job)
+                    self._run_one(connection, driver, job)
         except Exception as error:  # noqa: BLE001  # the top of this thread: every waiter is told, and the thread goes on
             # A database in memory lives in its connection, which is therefore never given up.
             if self._file is not None:
@@ -135,10 +136,10 @@ class Writer:
             self._opened = None if self._file is None else self._file.stat()
         return self._connection
 
-    def _run_one(self, connection: Connection, job: _Job) -> None:
+    def _run_one(self, connection: Connection, driver: Any, job: _Job) -> None:
         """Ends in the savepoint released, or rolled back with the job's own error; raises when the database is away."""
-        # Plain text: what SQLAlchemy's own nested transaction compiles anew each time costs forty times as much.
-        connection.exec_driver_sql("SAVEPOINT job")
+        # Plain text to the driver: what SQLAlchemy does around each costs ten times as much.
+        driver.execute("SAVEPOINT job")
         tx = SqlTx(connection, now=self._now)
         try:
             job.result = job.work(tx)
@@ -146,11 +147,11 @@ class Writer:
             # A full disk ends the whole transaction, savepoints and all: nothing of the batch can be saved.
             if is_away(error):
                 raise
-            connection.exec_driver_sql("ROLLBACK TO job")
-            connection.exec_driver_sql("RELEASE job")
+            driver.execute("ROLLBACK TO job")
+            driver.execute("RELEASE job")
             job.error = plain(error)
         else:
-            connection.exec_driver_sql("RELEASE job")
+            driver.execute("RELEASE job")
             job.told = tx.outbox.told
 
     def _answer(self, batch: list[_Job]) -> None:
