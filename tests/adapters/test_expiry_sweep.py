@@ -102,7 +102,7 @@ def multiply(tx, number: int) -> None:
 
 def plan(storage: Database, tx, statement, **values: object) -> str:
     """How SQLite goes about it."""
-    compiled = statement.compile(dialect=storage.dialect)
+    compiled = statement.statement(storage.dialect).compile(dialect=storage.dialect)
     given = compiled.construct_params(values)
     rows = tx.connection.exec_driver_sql(
         f"EXPLAIN QUERY PLAN {compiled}", tuple(given[name] for name in compiled.positiontup)
