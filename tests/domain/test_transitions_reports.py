@@ -25,6 +25,7 @@ from lives import (
     expired,
     heard,
     in_phase,
+    minutes,
     named,
     pending,
     refused,
@@ -61,6 +62,16 @@ def test_row_22_past_its_expiry_there_is_nothing_to_clean_up(phase):
     check(before, accepted(later), row=22, to=phase, told="due", cause=before.cause, due=Due.CLEAN_UP, at=EXPIRY)
     unknown = replace(FIRST, terms=None)
     check(before, accepted(unknown), row=22, cause=before.cause, at=EXPIRY)
+
+
+@pytest.mark.row(22, 38)
+def test_row_22_what_was_taken_late_is_held_by_its_own_terms():
+    """The clean-up is due until their expiry, and a use in time by them is one."""
+    later = ask(AskKind.REPLACE, of=NEW)
+    ghost = advance(ended(Phase.EXPIRED_CLOSED), accepted(later), heard(EXPIRY)).reservation
+    assert (ghost.expiry, ghost.claims) == (NEW.expiry, frozenset())
+    use = named(f.Match.RESERVED, stamp=NEW.expiry - minutes(1))
+    check(ghost, use, row=38, to=Phase.USED_PROVEN, told="used")
 
 
 @pytest.mark.row(23)

@@ -1,5 +1,6 @@
 """Drivers and operators at the API: they reserve, replace and cancel as the web layer does, and remember what they were told."""
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Final
 
 from sim_loop import World
 from sim_node import Csms
+from sim_site import Site
 from sim_station import SimStation
 
 from evhold import bindings
@@ -47,12 +49,12 @@ class Heard:
 
 
 class Callers:
-    """Everybody who calls the API of one CSMS."""
+    """Everybody who calls the API, at whatever node."""
 
-    def __init__(self, world: World, *, csms: Csms, rng: random.Random) -> None:
-        self.world, self.csms, self.rng = world, csms, rng
+    def __init__(self, world: World, *, site: Site, rng: random.Random) -> None:
+        self.world, self.site, self.rng = world, site, rng
         self.heard = Heard()
-        self._bound: tuple[int, ReservationCalls] | None = None
+        self._bound: dict[int, tuple[int, ReservationCalls]] = {}
 
     def reserve(self, station: SimStation) -> tuple[Terms, float]:
         """A POST is on its way; return its terms, and for how many seconds it is."""
@@ -147,17 +149,24 @@ class Callers:
             self._call(f"ask {order.reservation_id} now", lambda calls: calls.hasten(order))
 
     async def _order(self, work: object, *, name: str) -> Reservation:
-        assert self.csms.app is not None
-        done: Reservation = await self.csms.app.orders.start(work, name=name)  # type: ignore[arg-type]  # a coroutine of either kind
+        node = next(one for one in self.site.nodes if one.runs_on is asyncio.get_running_loop())
+        assert node.app is not None
+        done: Reservation = await node.app.orders.start(work, name=name)  # type: ignore[arg-type]  # a coroutine of either kind
         return done
 
+    def _calls_of(self, node: Csms) -> ReservationCalls:
+        assert node.app is not None
+        bound = self._bound.get(node.number)
+        if bound is None or bound[0] != node.lives:
+            bound = self._bound[node.number] = node.lives, bindings.reservation_calls(node.app.parts)
+        return bound[1]
+
     def _call(self, what: str, work: Callable[[ReservationCalls], Awaitable[object]]) -> None:
-        if not self.csms.is_up or self.csms.app is None:
+        node = self.site.one()
+        if not node.is_up:
             return
-        self.world.note(f"API: {what}")
-        if self._bound is None or self._bound[0] != self.csms.lives:
-            self._bound = self.csms.lives, bindings.reservation_calls(self.csms.app.parts)
-        calls = self._bound[1]
+        self.world.note(f"API of {node}: {what}")
+        calls = self._calls_of(node)
 
         async def guarded() -> None:
             try:
@@ -167,7 +176,7 @@ class Callers:
             except Exception as error:  # noqa: BLE001  # whatever else it is, it would be a 500
                 self.heard.failures.append(f"{what}: {error!r}")
 
-        self.csms.spawn(guarded())
+        node.spawn(guarded())
 
     def _whole(self, lasting: float) -> datetime:
         return (self.world.now + timedelta(seconds=lasting)).replace(microsecond=0) + timedelta(seconds=1)

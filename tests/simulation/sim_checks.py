@@ -15,6 +15,7 @@ from sim_station import Truth
 from evhold.adapters.sql.tx import SqlTx
 from evhold.domain.events import ReservationChanged
 from evhold.domain.reservation import Phase, Reservation, State, Transition
+from evhold.domain.values import StationId
 from evhold.usecases.stores import ReservationFilter
 
 TOLD: dict[State, str] = {
@@ -39,7 +40,9 @@ class Book:
             tx = SqlTx(connection, now=lambda: play.world.now)
             self.reservations, _ = tx.reservations.page(ReservationFilter(limit=100_000))
             self.history = {known.id: tx.reservations.history(known.id) for known in self.reservations}
-            self.events = [told.event for told in tx.outbox.after(0, limit=1_000_000)]
+            stored = tx.outbox.after(0, limit=1_000_000)
+            self.events = [told.event for told in stored]
+            self.last_event = stored[-1].seq if stored else 0
             self.seen = {
                 (station.id, one.transaction_info.transaction_id): tx.transactions.find(
                     station.id,
@@ -86,7 +89,7 @@ def calm(book: Book, excused: Counter[str]) -> Iterator[str]:
             else:
                 excused[excuse] += 1
         elif is_held and known.state is not State.ACTIVE and known.phase is not Phase.USED_UNPROVEN:
-            is_swept = known.phase is Phase.EXPIRED_OPEN and book.play.csms.clock_steps
+            is_swept = known.phase is Phase.EXPIRED_OPEN and book.play.site.clock_steps
             excuse = SWEPT_BY_A_WRONG_CLOCK if is_swept else cannot_cancel(station)
             if excuse is None:
                 yield f"{_name(known)} is called {known.phase}, and its station holds it"
@@ -94,6 +97,7 @@ def calm(book: Book, excused: Counter[str]) -> Iterator[str]:
                 excused[excuse] += 1
     yield from _unknown_holds(book)
     yield from _connectors(book)
+    yield from _nodes(book)
 
 
 def final(book: Book, excused: Counter[str]) -> Iterator[str]:
@@ -123,7 +127,7 @@ def final(book: Book, excused: Counter[str]) -> Iterator[str]:
 def always(book: Book) -> Iterator[str]:
     """True at every moment."""
     play = book.play
-    yield from (f"the program's own fault: {fault}" for fault in play.csms.faults)
+    yield from (f"the program's own fault: {fault}" for fault in play.site.faults)
     yield from (f"an order failed: {failure}" for failure in play.heard.failures)
     given = Counter(play.heard.ids)
     yield from (f"the id {one} was given {count} times" for one, count in given.items() if count > 1)
@@ -224,6 +228,22 @@ def _connectors(book: Book) -> Iterator[str]:
             true = station.station.reporter.status_of(evse, evse.connectors[one.connector_id - 1])
             if one.status != true:
                 yield f"{station.id}: connector {one.evse_id}/{one.connector_id} is {true}, and is called {one.status}"
+
+
+def _nodes(book: Book) -> Iterator[str]:
+    """Every node knows where every station is, and has told every event once."""
+    site = book.play.site
+    for node in site.nodes if site.are_many else ():
+        assert node.app is not None
+        for station in book.play.stations:
+            presence = node.app.parts.stations.presence(StationId(station.id))
+            if (presence.online and presence.registered) is not station.is_online:
+                yield f"{node} says {presence} of {station.id}"
+    for (number, life), told in site.streams.items():
+        if told != list(range(told[0], told[0] + len(told))):
+            yield f"node {number} in its life {life} told {told}"
+        if life == site.nodes[number - 1].lives and told[-1] != book.last_event:
+            yield f"node {number} has told up to {told[-1]} of {book.last_event}"
 
 
 def _may_never_have_been(known: Reservation) -> bool:

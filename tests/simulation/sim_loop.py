@@ -80,6 +80,9 @@ class World:
         loop: Any = handle._loop  # type: ignore[attr-defined]
         if handle.cancelled() or not loop.alive:
             return
+        if loop.frozen:
+            loop.backlog.append(handle)
+            return
         self.steps += 1
         if self.on_step is not None:
             self.on_step()
@@ -97,11 +100,21 @@ class ProcessLoop(asyncio.AbstractEventLoop):
 
     Attributes:
         alive: False once it was killed: no handle of it runs any more.
+        frozen: SIGSTOP: its handles wait in the backlog.
     """
 
     def __init__(self, world: World) -> None:
         self.alive = True
+        self.frozen = False
+        self.backlog: list[asyncio.Handle] = []
         self._world = world
+
+    def thaw(self) -> None:
+        """SIGCONT: what waited runs now, in its order."""
+        self.frozen = False
+        waiting, self.backlog = self.backlog, []
+        for handle in waiting:
+            self._world.soon(handle)
 
     def kill(self) -> None:
         """The process is gone, at once: nothing of it runs, no clean-up of it has any effect."""

@@ -1,41 +1,27 @@
-"""The CSMS as a process that can be killed and started again on the same database. All of it is the real node, but for
+"""A node as a process that can be killed, frozen and started again on the same database. All of it is the real node, but for
 sockets, HTTP, clock, ids and the writer's thread."""
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
-from functools import partial
-from typing import Any, Final
+from typing import Any
 from unittest.mock import patch
 
-import structlog
 from sim_loop import ProcessLoop, World
+from sim_mesh import Broker, SimMesh
 from sim_network import Link, StationEnd, Weather
-from sim_storage import Disk, DrawnStorage, shared_recorder
+from sim_storage import Disk, DrawnStorage
 from sqlalchemy import Engine
-from structlog.typing import EventDict, WrappedLogger
 
 from evhold import bindings, bootstrap
-from evhold.adapters.bus_local import LocalBus, Log
-from evhold.adapters.outbox import OutboxReader
-from evhold.adapters.webhooks import worker
+from evhold.adapters import nats
 from evhold.config import Settings
 from evhold.domain.values import MessageId, StationId
 from evhold.gateway.session import Session
 from evhold.ocpp.router import Context, Version
 from evhold.ocpp.v201 import routes as v201
-from evhold.usecases import h04_end
-from evhold.usecases.ports import StorageAway, Told
-
-#: Nobody else writes this database: a look at the outbox without a reason would only cost time.
-POLL_S: Final = 1e6
-HOUSEKEEPING_S: Final = 900.0
-#: Where the CSMS's clock never steps, a sweep without a reason would cost time, too.
-SWEEP_EVERY: Final = timedelta(minutes=15)
-#: Errors that are the database's, not the program's.
-OUTAGE: Final = frozenset({"storage.away", "call.not-stored", "server.stations-sent-away"})
+from evhold.usecases.ports import StorageAway
 
 
 class VirtualTimer:
@@ -87,46 +73,35 @@ class DrawnIds:
         return self._rng.random()
 
 
-class _NoServer:
-    """Stands where the sockets of a node would be; what the node gave to them is kept."""
-
-    port = 1
-
-    def __init__(self, *given: Any, **named: Any) -> None:
-        self.given, self.named = given, named
-        self.on_send_away: Callable[[], None] = lambda: None
-
-    async def start(self, host: str, port: int) -> int:
-        """Open at once."""
-        return port
-
-    def send_away(self) -> None:
-        """As the real server does."""
-        self.on_send_away()
-
-    async def stop(self) -> None:
-        """Closed at once."""
-
-
 class Csms:
-    """One CSMS, in one life after another.
+    """One node, in one life after another.
+
+    Args:
+        world: Where it lives.
+        engine: The database, which all nodes share.
+        rng: For its ids.
+        disk: How the database is reached from here.
+        broker: Between the nodes; None: it is the only one.
 
     Attributes:
-        faults: What the program itself logged as its own fault.
         lives: How often it was started.
         clock_error: How wrong its time of day is now.
-        clock_steps: Whether its time of day ever steps.
+        is_off_mesh: Whether it is cut off from the other nodes.
+        on_committed: Called when events were committed.
     """
 
-    def __init__(self, world: World, *, engine: Engine, rng: random.Random, disk: Disk) -> None:
-        self.world, self.engine = world, engine
-        self.faults: list[str] = []
+    def __init__(
+        self, world: World, *, engine: Engine, rng: random.Random, disk: Disk, broker: Broker | None = None
+    ) -> None:
+        self.world, self.engine, self.broker = world, engine, broker
+        self.number = 1
         self.lives = 0
         self.clock_error = timedelta()
-        self.clock_steps = False
+        self.is_off_mesh = False
+        self.on_committed: Callable[[], None] = lambda: None
+        self._mesh: SimMesh | None = None
         self.app: bootstrap.App | None = None
         self.links: list[Link] = []
-        self.on_told: Callable[[Sequence[Told]], None] = lambda events: None
         self._rng, self.disk = rng, disk
         self._loop = ProcessLoop(world)
         self._version: Version | None = None
@@ -134,7 +109,7 @@ class Csms:
     @property
     def is_up(self) -> bool:
         """Whether its listeners are open."""
-        return self._version is not None
+        return self._version is not None and not self._loop.frozen
 
     def start(self) -> None:
         """A new life begins; it is up some moments later."""
@@ -143,16 +118,25 @@ class Csms:
         self.lives += 1
         self._loop = loop = ProcessLoop(self.world)
         clock, ids = VirtualClock(self.world, loop, error=lambda: self.clock_error), DrawnIds(self._rng)
-        storage = DrawnStorage(self.engine, now=clock.now, loop=loop, disk=self.disk)
+        storage = DrawnStorage(
+            self.engine, now=clock.now, loop=loop, disk=self.disk, on_committed=lambda: self.on_committed()
+        )
         parts = {
             "SystemClock": lambda: clock,
             "SystemIds": lambda: ids,
             "open_storage": lambda url, *, clock: storage,
         }
-        settings = Settings(database="sqlite://", unknown_stations="accept", frame_log=0)
-        with patch.multiple(bootstrap, **parts):
+        settings = Settings(
+            database="sqlite://", unknown_stations="accept", frame_log=0, nats=self.broker and "nats://"
+        )
+        with patch.multiple(bootstrap, **parts), patch.object(nats, "NatsMesh", self._open_mesh):
             self.app = loop.within(lambda: bootstrap.App(settings))
         loop.create_task(self._start(self.app), name="start")
+
+    def _open_mesh(self, url: str, **errors: object) -> SimMesh:
+        assert self.broker is not None
+        self._mesh = SimMesh(self.broker, self, self._loop)
+        return self._mesh
 
     async def _start(self, app: bootstrap.App) -> None:
         try:
@@ -165,7 +149,10 @@ class Csms:
         assert app._servers is not None
         server: Any = app._servers[0]
         server.on_send_away = self._send_away
-        self._version = v201.version(bindings.use_cases(app.parts, app.reactions))
+        use_cases = bindings.use_cases(
+            app.parts, app.reactions, many_nodes=app.cluster.are_many, on_registered=app.cluster.registered
+        )
+        self._version = v201.version(use_cases)
 
     def _send_away(self) -> None:
         assert self.app is not None
@@ -176,7 +163,7 @@ class Csms:
         """SIGKILL: memory is gone, sockets are closed by the system, what was committed is kept."""
         if self.app is None:
             return
-        self.world.note("CSMS killed")
+        self.world.note(f"{self} killed")
         self.app = self._version = None
         links, self.links = self.links, []
         for link in links:
@@ -185,7 +172,9 @@ class Csms:
 
     def connect(self, station_id: str, station: StationEnd, weather: Weather) -> Link | None:
         """A socket for this station; None: nobody listens."""
-        if self.app is None or self._version is None or self.app.health.is_long:
+        if self.app is None or self._version is None or not self.is_up:
+            return None
+        if self.app.health.is_long or not self.app.cluster.is_alive:
             return None
         context = Context(station_id=StationId(station_id), epoch=0, version=self._version.name, provisioned=True)
         app, loop = self.app, self._loop
@@ -195,51 +184,43 @@ class Csms:
         loop.call_soon(session.opened, link)
         return link
 
+    @property
+    def runs_on(self) -> ProcessLoop:
+        """The loop of its present life."""
+        return self._loop
+
+    def hear_of_commit(self) -> None:
+        """NOTIFY: another node committed events."""
+        for call in self.app.storage._writer.on_told if self.app is not None else ():
+            self._loop.call_soon(call)
+
+    def freeze(self, seconds: float) -> None:
+        """SIGSTOP, and SIGCONT later: its sockets stay open, its time goes by."""
+        if self.app is not None and not self._loop.frozen:
+            self.world.note(f"{self} is frozen for {seconds:.0f} s")
+            self._loop.frozen = True
+            self.world.after(seconds, self._loop.thaw)
+
+    def thaw(self) -> None:
+        """It runs, if it is there."""
+        self._loop.thaw()
+
+    def leave_mesh(self, seconds: float) -> None:
+        """NATS can't be reached from here for a while."""
+        self.world.note(f"{self} is cut off from the other nodes for {seconds:.0f} s")
+        self.is_off_mesh = True
+        self.world.after(seconds, self.join_mesh)
+
+    def join_mesh(self) -> None:
+        """NATS can be reached again."""
+        if self.is_off_mesh:
+            self.is_off_mesh = False
+            if self._mesh is not None:
+                self._mesh.came_back()
+
+    def __str__(self) -> str:
+        return "CSMS" if self.broker is None else f"node {self.number}"
+
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """A caller's request, handled by this life."""
         self._loop.create_task(work)
-
-    def take_fault(self, logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-        """A structlog processor: errors are faults, all is part of the trace."""
-        if method in ("error", "critical") and event["event"] not in OUTAGE:
-            error = event.get("exc_info")
-            self.faults.append(f"{event['event']}: {error!r}" if error else str(event))
-        if self.world.trace is not None:
-            self.world.note(f"log {event}")
-        raise structlog.DropEvent
-
-    def _bus(self, source: Log, *, position: int) -> LocalBus:
-        """The real bus, overheard."""
-        bus = LocalBus(source, position=position)
-        tell = bus.tell
-
-        def overheard(events: Sequence[Told]) -> None:
-            self.on_told(events)
-            tell(events)
-
-        bus.tell = overheard  # type: ignore[method-assign]
-        return bus
-
-    @contextmanager
-    def in_charge(self) -> Iterator[None]:
-        """Logs come here, and nodes that are built have no sockets."""
-        before = structlog.get_config()
-        structlog.configure(processors=[self.take_fault], cache_logger_on_first_use=False)
-        try:
-            with (
-                patch.multiple(
-                    bootstrap,
-                    StationServer=_NoServer,
-                    ApiServer=_NoServer,
-                    LocalBus=self._bus,
-                    SqlRecorder=shared_recorder,
-                    build_app=lambda *given, **named: None,
-                    OutboxReader=partial(OutboxReader, poll_s=POLL_S),
-                    HOUSEKEEPING_S=HOUSEKEEPING_S,
-                ),
-                patch.object(h04_end, "AT_LEAST_EVERY", h04_end.AT_LEAST_EVERY if self.clock_steps else SWEEP_EVERY),
-                patch.object(worker, "POLL_S", POLL_S),
-            ):
-                yield
-        finally:
-            structlog.configure(**before)

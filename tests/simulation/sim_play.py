@@ -9,10 +9,10 @@ from sim_callers import GROUP, KEY_ID, TOKENS, Callers
 from sim_excuses import wrong_end
 from sim_loop import World
 from sim_network import Weather
-from sim_node import Csms
 from sim_options import draw_options
+from sim_site import Site
 from sim_station import SimStation
-from sim_storage import Disk, fresh_database
+from sim_storage import fresh_database
 from sqlalchemy import Engine
 
 from evhold.adapters.sql.tx import SqlTx
@@ -25,6 +25,8 @@ from evhold.usecases.ports import Told
 #: How long a storm lasts, in seconds: drawn.
 STORMS_S: Final = (120.0, 240.0, 480.0)
 CALM_S: Final = 1200.0
+#: Of it, how long nodes look after each other as often as ever.
+RECOVERY_S: Final = 150.0
 #: Events that say that a station holds a reservation no more.
 ENDED: Final = frozenset(f"reservation.{end}" for end in ("refused", "failed", "canceled", "removed", "expired"))
 
@@ -34,23 +36,24 @@ class Play:
 
     Args:
         seed: All chance of the run comes from it.
+        nodes: How many there are of the CSMS.
         trace: Whether a readable trace is kept.
     """
 
-    def __init__(self, seed: int, *, trace: bool = False) -> None:
+    def __init__(self, seed: int, *, nodes: int = 1, trace: bool = False) -> None:
         self.rng = rng = random.Random(seed)
         self.world = World()
         if trace:
             self.world.trace = []
         self.engine: Engine = fresh_database(rng.randrange(1, 2**30))
-        disk = Disk(rng, slow=rng.choice((0.0, 0.02, 0.2)))
-        self.csms = Csms(self.world, engine=self.engine, rng=rng, disk=disk)
+        slow = rng.choice((0.0, 0.02, 0.2))
+        self.site = Site(self.world, engine=self.engine, rng=rng, slow=slow, count=nodes)
         self.disk_fails = rng.random() < 0.25
-        self.csms.clock_steps = rng.random() < 0.2
+        self.site.clock_steps = rng.random() < 0.2 and nodes == 1
         #: How much likelier faults are than in a common run.
         self.fierce = rng.choice((1, 1, 4))
-        self.csms.on_told = self._told
-        self.callers = Callers(self.world, csms=self.csms, rng=rng)
+        self.site.on_told = self._told
+        self.callers = Callers(self.world, site=self.site, rng=rng)
         self.heard = self.callers.heard
         self.stations = [self._station(n) for n in range(1, rng.choice((2, 3)))]
         self.storm_s = rng.choice(STORMS_S)
@@ -71,7 +74,7 @@ class Play:
         station = SimStation(
             self.world,
             options,
-            connect=lambda me: self.csms.connect(me.id, me, weather),
+            connect=lambda me: self.site.connect(me.id, me, weather),
             weather=weather,
             rng=self.rng,
         )
@@ -82,7 +85,7 @@ class Play:
 
     def storm(self) -> None:
         """Everything that may happen happens."""
-        self.csms.start()
+        self.site.start()
         for station in self.stations:
             station.come(self.rng.random())
         at = 5.0
@@ -96,13 +99,13 @@ class Play:
         """All is reachable again, nobody does anything any more, and what was open has had its time."""
         self.is_calm = True
         self.world.note("calm")
-        self.csms.disk.away_until = 0.0
-        self.csms.clock_error = timedelta()
-        self.csms.start()
+        self.site.mend()
         for station in self.stations:
             station.weather.stalled_until = 0.0
             station.wanted = True
             station.come(0.1)
+        self.world.run(until=self.storm_s + RECOVERY_S)
+        self.site.calm_down()
         self.world.run(until=self.storm_s + CALM_S)
 
     def end(self, latest: datetime) -> None:
@@ -135,7 +138,9 @@ class Play:
             self._reboot: self.fierce,
             self._kill: self.fierce,
             self._lock: self.disk_fails * self.fierce,
-            self._step_clock: self.csms.clock_steps * self.fierce,
+            self._step_clock: self.site.clock_steps * self.fierce,
+            self._freeze: self.site.are_many * self.fierce,
+            self._cut_off: self.site.are_many * self.fierce,
         }
         act = self.rng.choices(list(weighted), list(weighted.values()))[0]
         act(station)
@@ -212,7 +217,7 @@ class Play:
                     station = station_of(self, known.station_id)
                     if known.id in station.station.state.reservations:
                         excuse = wrong_end(
-                            known, station, learned=self._learned(station), clock_steps=self.csms.clock_steps
+                            known, station, learned=self._learned(station), clock_steps=self.site.clock_steps
                         )
                         self.heard.wrong_ends.append((known, name, excuse))
                 case _:
@@ -252,17 +257,27 @@ class Play:
             station.reboot()
 
     def _lock(self, station: SimStation) -> None:
-        """The database can't be written for a while."""
+        """The database can't be written for a while, by one of the nodes."""
         seconds = self.rng.choice((0.2, 5.0, 40.0)) * self.rng.random()
         self.world.note(f"database locked for {seconds:.1f} s")
-        self.csms.disk.away_until = self.world.time + seconds
+        self.site.one().disk.away_until = self.world.time + seconds
 
     def _step_clock(self, station: SimStation) -> None:
         """The CSMS's time of day is wrong from now on, or right again."""
         if not self.is_calm:
             wrong = self.rng.choice((0.0, 1.0, 40.0, 700.0)) * self.rng.uniform(-1, 1)
             self.world.note(f"the CSMS's clock is {wrong:.1f} s wrong")
-            self.csms.clock_error = timedelta(seconds=wrong)
+            self.site.one().clock_error = timedelta(seconds=wrong)
+
+    def _freeze(self, station: SimStation) -> None:
+        """A node stops, and goes on."""
+        if not self.is_calm:
+            self.site.one().freeze(self.rng.choice((0.5, 5.0, 25.0)) * self.rng.random())
+
+    def _cut_off(self, station: SimStation) -> None:
+        """A node hears nothing of the others."""
+        if not self.is_calm:
+            self.site.one().leave_mesh(self.rng.choice((1.0, 10.0, 80.0)) * self.rng.random())
 
     def _kill(self, station: SimStation) -> None:
         """At one of the next awaits, whichever it is."""
@@ -272,8 +287,9 @@ class Play:
     def _maybe_kill(self) -> None:
         if 0 <= self._kill_at <= self.world.steps and not self.is_calm:
             self._kill_at = -1
-            self.csms.kill()
-            self.world.after(self.rng.choice((0.1, 3.0, 40.0)) * self.rng.random(), self.csms.start)
+            node = self.site.one()
+            node.kill()
+            self.world.after(self.rng.choice((0.1, 3.0, 40.0)) * self.rng.random(), node.start)
 
 
 def station_of(play: Play, station_id: StationId) -> SimStation:

@@ -78,8 +78,8 @@ class DrawnWriter(Writer):
         *,
         now: Callable[[], datetime],
         loop: ProcessLoop,
-        delay: Callable[[], float],
-        away_until: Callable[[], float],
+        disk: "Disk",
+        on_committed: Callable[[], None],
     ) -> None:
         self._engine = engine
         self._now = now
@@ -89,11 +89,12 @@ class DrawnWriter(Writer):
         self.on_told: list[Callable[[], None]] = []
         self.on_lost = None
         self._loop = loop
-        self._delay = delay
+        self._disk = disk
+        self._delay = disk.delay
+        self._on_committed = on_committed
         self._jobs: list[_Job] = []
         self._busy = False
         self._told_at = 0.0
-        self._away_until = away_until
 
     def submit(self, work: Callable[[SqlTx], T]) -> Any:
         """As the real one."""
@@ -106,11 +107,13 @@ class DrawnWriter(Writer):
 
     def _go(self) -> None:
         batch, self._jobs = self._jobs[:MAX_BATCH], self._jobs[MAX_BATCH:]
-        if self._loop.time() < self._away_until():
+        if self._loop.time() < self._disk.away_until:
             for job in batch:
                 job.error = StorageAway("database is locked")
         else:
             self._commit(batch)
+            if any(job.told for job in batch):
+                self._on_committed()
         # Between commit and answer anything may happen; answers keep their order.
         self._told_at = max(self._told_at, self._loop.time() + self._delay())
         self._loop.call_at(self._told_at, self._settle, batch)
@@ -137,8 +140,16 @@ class DrawnWriter(Writer):
 class DrawnStorage(SqlStorage):
     """ports.Storage on a DrawnWriter."""
 
-    def __init__(self, engine: Engine, *, now: Callable[[], datetime], loop: ProcessLoop, disk: Disk) -> None:
-        self._drawn = DrawnWriter(engine, now=now, loop=loop, delay=disk.delay, away_until=lambda: disk.away_until)
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        now: Callable[[], datetime],
+        loop: ProcessLoop,
+        disk: Disk,
+        on_committed: Callable[[], None],
+    ) -> None:
+        self._drawn = DrawnWriter(engine, now=now, loop=loop, disk=disk, on_committed=on_committed)
         self._writer = self._drawn
         self._readers = None
         self.dialect = engine.dialect

@@ -26,11 +26,11 @@ class Outcome:
     lives: int = 0
 
 
-def simulate(seed: int, *, trace: bool = False) -> Outcome:
+def simulate(seed: int, *, nodes: int = 1, trace: bool = False) -> Outcome:
     """One run, checked in the calm after the storm and after the last expiry; the same seed gives the same outcome."""
-    play = Play(seed, trace=trace)
+    play = Play(seed, nodes=nodes, trace=trace)
     outcome = Outcome(seed)
-    with play.csms.in_charge():
+    with play.site.in_charge():
         play.storm()
         play.calm()
         book = sim_checks.Book(play)
@@ -39,11 +39,11 @@ def simulate(seed: int, *, trace: bool = False) -> Outcome:
         play.end(latest + timedelta(seconds=300))
         book = sim_checks.Book(play)
         outcome.violations += sim_checks.final(book, outcome.excused)
-    play.csms.kill()
+    play.site.kill()
     outcome.states.update(known.phase.value for known in book.reservations)
     outcome.rows.update(row.row for rows in book.history.values() for row in rows)
     outcome.trace = play.world.trace or []
-    outcome.steps, outcome.lives = play.world.steps, play.csms.lives
+    outcome.steps, outcome.lives = play.world.steps, play.site.lives
     return outcome
 
 
@@ -53,31 +53,32 @@ def main() -> int:
     options.add_argument("--seed", type=int, help="one seed, with its trace")
     options.add_argument("--first", type=int, default=0)
     options.add_argument("--count", type=int, default=100)
+    options.add_argument("--nodes", type=int, default=1, help="how many nodes the CSMS has")
     options.add_argument("--plant", choices=sorted(PLANTS), help="with one bug planted")
     options.add_argument("--stop", type=int, default=20, help="after so many failing seeds")
     chosen = options.parse_args()
     with PLANTS[chosen.plant]() if chosen.plant else nullcontext():
         if chosen.seed is None:
-            return bool(_range(chosen.first, chosen.count, chosen.stop))
-        outcome = simulate(chosen.seed, trace=True)
+            return bool(_range(chosen))
+        outcome = simulate(chosen.seed, nodes=chosen.nodes, trace=True)
         print("\n".join([*outcome.trace, *(f"VIOLATION {one}" for one in outcome.violations)]))
         return bool(outcome.violations)
 
 
-def _range(first: int, count: int, stop: int) -> int:
+def _range(chosen: argparse.Namespace) -> int:
     excused: Counter[str] = Counter()
     states: Counter[str] = Counter()
     rows: Counter[int] = Counter()
     failed = 0
-    for seed in range(first, first + count):
-        outcome = simulate(seed)
+    for seed in range(chosen.first, chosen.first + chosen.count):
+        outcome = simulate(seed, nodes=chosen.nodes)
         excused += outcome.excused
         states += outcome.states
         rows += outcome.rows
         if outcome.violations:
             failed += 1
             print(seed, *outcome.violations[:3], sep="\n    ")
-        if failed >= stop:
+        if failed >= chosen.stop:
             break
     print(f"{failed} failed; {dict(states)}\nrows {dict(sorted(rows.items()))}\nexcused {dict(excused)}")
     return failed

@@ -255,11 +255,13 @@ def close(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
 
 
 def clean_up_ghost(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
-    """The station took it after all: that is kept, and one clean-up cancel, unless it is past its expiry."""
-    expiry = fact.ask.terms.expiry if isinstance(fact, OfAsk) and fact.ask.terms else reservation.terms.expiry
-    if heard.at >= expiry:
+    """The station took it after all: that is kept, with its terms, and one clean-up cancel, unless it is past its expiry."""
+    taken = fact.ask.terms if isinstance(fact, OfAsk) and fact.ask.terms else reservation.terms
+    if heard.at >= taken.expiry:
         return reservation
-    return replace(reservation, accepted_kept=True, follow=Due.CLEAN_UP, attempts=0, retry_at=None)
+    # By these terms a clean-up is due until their expiry, and a use is in time.
+    other = reservation.replacement if taken == reservation.terms else taken
+    return replace(reservation, accepted_kept=True, replacement=other, follow=Due.CLEAN_UP, attempts=0, retry_at=None)
 
 
 # --- the station's reports
