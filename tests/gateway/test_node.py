@@ -7,6 +7,7 @@ import structlog
 from gateway_harness import Gateway, MovedClock, ask
 
 from evhold.gateway.node import Hooks, Node
+from evhold.usecases.ports import Overtaken
 
 
 async def nothing(*args: object) -> None:
@@ -35,6 +36,20 @@ async def test_a_failing_task_harms_nobody_and_is_logged():
         await tasks.settle(timeout_s=1)
 
     assert [entry["event"] for entry in logs] == ["gateway.task-failed"]
+
+
+async def test_a_task_of_a_connection_that_does_not_count_is_no_fault():
+    """The station is another node's by now: a warning."""
+    tasks = node()
+
+    async def fail() -> None:
+        raise Overtaken("connection 1 of CS1 does not count any more")
+
+    with structlog.testing.capture_logs() as logs:
+        await asyncio.wait([tasks.spawn(fail())])
+        await tasks.settle(timeout_s=1)
+
+    assert [(entry["event"], entry["log_level"]) for entry in logs] == [("gateway.overtaken", "warning")]
 
 
 async def test_work_that_never_ends_is_cancelled():

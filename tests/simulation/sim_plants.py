@@ -6,8 +6,9 @@ from dataclasses import replace
 from typing import Any, Final
 from unittest.mock import patch
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 
+from evhold.adapters.sql import nodes as sql_nodes
 from evhold.adapters.sql import reservations as sql_reservations
 from evhold.adapters.sql import tables
 from evhold.domain import transitions
@@ -15,7 +16,7 @@ from evhold.domain.facts import CancelRejected, Refused, Silent
 from evhold.domain.reservation import Reservation, State
 from evhold.domain.values import By, Heard, ReservationId
 from evhold.ocpp.v201 import reservation as block
-from evhold.usecases import h01_reserve
+from evhold.usecases import h01_reserve, nodes
 from evhold.usecases.h01_reserve import Placed, ReserveOrder
 from evhold.usecases.ports import NoAnswer, StationCommands, Storage
 from evhold.usecases.settle import heard_answer, settle
@@ -110,7 +111,36 @@ def id_reused() -> AbstractContextManager[Any]:
     return patch.object(sql_reservations.ReservationStore, "next_id", next_id)
 
 
+def fencing_forgotten() -> AbstractContextManager[Any]:
+    """What a connection says is stored though a newer one, at another node, has the station."""
+    return patch.object(sql_nodes.NodeStore, "holds", lambda self, connections: set(connections))
+
+
+def orphans_left_open() -> AbstractContextManager[Any]:
+    """What a node that is gone had asked is settled by nobody."""
+
+    async def recover(**ports: Any) -> int:
+        return 0
+
+    return patch.object(nodes.late, "recover", recover)
+
+
+def any_end_disowns() -> AbstractContextManager[Any]:
+    """The end of any connection of a station is taken for the end of the one that counts."""
+    every = delete(tables.owners).where(tables.owners.c.station_id == bindparam("station"))
+    return patch.object(sql_nodes, "_DISOWN", every)
+
+
+def lease_for_ever() -> AbstractContextManager[Any]:
+    """A node never doubts its lease: it serves stations that another node may have taken up."""
+    return patch.object(sql_nodes.NodeStore, "bury", lambda self, node: False)
+
+
+#: Of one node, and of several.
 PLANTS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
     plant.__name__: plant
     for plant in (commit_after_ask, timeout_read_as_no, cancel_rejected_ignored, late_used_dropped, id_reused)
+}
+CLUSTER_PLANTS: Final[dict[str, Callable[[], AbstractContextManager[Any]]]] = {
+    plant.__name__: plant for plant in (fencing_forgotten, orphans_left_open, any_end_disowns, lease_for_ever)
 }

@@ -141,6 +141,7 @@ class Play:
             self._step_clock: self.site.clock_steps * self.fierce,
             self._freeze: self.site.are_many * self.fierce,
             self._cut_off: self.site.are_many * self.fierce,
+            self._strand: 3 * self.site.are_many,
         }
         act = self.rng.choices(list(weighted), list(weighted.values()))[0]
         act(station)
@@ -273,6 +274,18 @@ class Play:
         """A node stops, and goes on."""
         if not self.is_calm:
             self.site.one().freeze(self.rng.choice((0.5, 5.0, 25.0)) * self.rng.random())
+
+    def _strand(self, station: SimStation) -> None:
+        """The node that has the station stops with words of it unread; it says others at another node, and then these are read."""
+        node = self.site.node_of(station.link)
+        if self.is_calm or node is None or station.link is None:
+            return
+        rng, link = self.rng, station.link
+        node.freeze(5 + 15 * rng.random())
+        number = self._evse(station, "plug in, unread,")
+        station.act(lambda at, now: at.plug_in(number, now=now))
+        self.world.after(0.1 + rng.random(), lambda: link.cut(up_lost=False, down_lost=True))
+        self.world.after(2 + 4 * rng.random(), lambda: station.act(lambda at, now: at.unplug(number, now=now)))
 
     def _cut_off(self, station: SimStation) -> None:
         """A node hears nothing of the others."""

@@ -77,6 +77,10 @@ class Site:
         """Any of them."""
         return self.nodes[0] if len(self.nodes) == 1 else self.rng.choice(self.nodes)
 
+    def node_of(self, link: Link | None) -> Csms | None:
+        """The node at this socket's end, if it lives."""
+        return next((node for node in self.nodes if link is not None and link in node.links), None)
+
     def start(self) -> None:
         """Every node lives."""
         for node in self.nodes:

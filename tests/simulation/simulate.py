@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import sim_checks
-from sim_plants import PLANTS
+from sim_plants import CLUSTER_PLANTS, PLANTS
 from sim_play import Play
 
 
@@ -17,6 +17,7 @@ class Outcome:
     """What came of one seed."""
 
     seed: int
+    nodes: int = 1
     violations: list[str] = field(default_factory=list)
     excused: Counter[str] = field(default_factory=Counter)
     states: Counter[str] = field(default_factory=Counter)
@@ -29,7 +30,7 @@ class Outcome:
 def simulate(seed: int, *, nodes: int = 1, trace: bool = False) -> Outcome:
     """One run, checked in the calm after the storm and after the last expiry; the same seed gives the same outcome."""
     play = Play(seed, nodes=nodes, trace=trace)
-    outcome = Outcome(seed)
+    outcome = Outcome(seed, nodes)
     with play.site.in_charge():
         play.storm()
         play.calm()
@@ -54,10 +55,10 @@ def main() -> int:
     options.add_argument("--first", type=int, default=0)
     options.add_argument("--count", type=int, default=100)
     options.add_argument("--nodes", type=int, default=1, help="how many nodes the CSMS has")
-    options.add_argument("--plant", choices=sorted(PLANTS), help="with one bug planted")
+    options.add_argument("--plant", choices=sorted(PLANTS | CLUSTER_PLANTS), help="with one bug planted")
     options.add_argument("--stop", type=int, default=20, help="after so many failing seeds")
     chosen = options.parse_args()
-    with PLANTS[chosen.plant]() if chosen.plant else nullcontext():
+    with (PLANTS | CLUSTER_PLANTS)[chosen.plant]() if chosen.plant else nullcontext():
         if chosen.seed is None:
             return bool(_range(chosen))
         outcome = simulate(chosen.seed, nodes=chosen.nodes, trace=True)

@@ -12,7 +12,7 @@ from evhold.gateway.counters import Counters
 from evhold.gateway.frame_log import FrameLog
 from evhold.ocpp.router import Context
 from evhold.ocpp.rpc.connection import OutgoingCall
-from evhold.usecases.ports import CallFailed, CallResult, Clock, StorageAway
+from evhold.usecases.ports import CallFailed, CallResult, Clock, Overtaken, StorageAway
 
 Answer: TypeAlias = CallResult | CallFailed
 
@@ -81,5 +81,8 @@ class Node:
             return
         if isinstance(error, StorageAway):
             log.warning("gateway.storage-away", error=str(error))
+        elif isinstance(error, Overtaken):
+            # The station is another node's, or this one has no lease: it is nobody's fault.
+            log.warning("gateway.overtaken", error=str(error))
         else:
             log.error("gateway.task-failed", exc_info=error)
