@@ -27,6 +27,12 @@ def in_seconds(seconds: float) -> str:
     return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat().replace("+00:00", "Z")
 
 
+def environment_of(source: Path | None = None) -> dict[str, str]:
+    """What a process of ours gets: no settings of the caller's, and the package of this folder, if one is named."""
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("EVHOLD_")}
+    return plain if source is None else plain | {"PYTHONPATH": str(source)}
+
+
 @dataclass
 class Csms:
     """`evhold serve` as a process of its own, with its database file in ``folder``, or the database of ``url``."""
@@ -34,6 +40,8 @@ class Csms:
     folder: Path
     options: tuple[str, ...] = (*QUICK, *OPEN)
     url: str | None = None
+    #: A folder with another version of the package.
+    source: Path | None = None
     api: str = ""
     stations: str = ""
     process: asyncio.subprocess.Process | None = None
@@ -48,7 +56,7 @@ class Csms:
 
     async def start(self) -> Csms:
         """The process is ready: both its addresses are known."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("EVHOLD_")}
+        environment = environment_of(self.source)
         api, stations = (
             self.api.removeprefix("http://") or "127.0.0.1:0",
             self.stations.removeprefix("ws://") or "127.0.0.1:0",

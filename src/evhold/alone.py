@@ -24,6 +24,7 @@ class Alone:
     are_many = False
     is_alive = True
     notice: str | None = None
+    trouble: str | None = None
     figures: tuple[int, bool] | None = None
 
     def __init__(self, *, storage: Storage, clock: Clock, ids: Ids, registry: Registry[Session]) -> None:

@@ -79,9 +79,9 @@ class Parts:
 ReadCapabilities = Callable[[StationId], Awaitable[Station | CallFailed | NoAnswer | NeverSent]]
 
 
-def read_capabilities(parts: Parts) -> ReadCapabilities:
-    """B06, for ReservationCtrlr and TxCtrlr."""
-    return partial(b06_get_variables.read_capabilities, storage=parts.storage, variables=parts.variables)
+def read_capabilities(parts: Parts, *, storage: Storage) -> ReadCapabilities:
+    """B06, for ReservationCtrlr and TxCtrlr; stored here."""
+    return partial(b06_get_variables.read_capabilities, storage=storage, variables=parts.variables)
 
 
 def _nobody(connected: Connected) -> None:
@@ -265,7 +265,7 @@ def station_calls(
         get=get,
         put=put,
         remove=remove,
-        read_capabilities=read_capabilities(parts),
+        read_capabilities=read_capabilities(parts, storage=parts.storage),
         switch=partial(b05_set_variables.switch_reservations, storage=storage, variables=parts.variables, clock=clock),
         messages=messages,
         schemas=_schemas,

@@ -298,7 +298,8 @@ class App:
             ids=self.ids,
             orders=self.orders,
             rules=self.rules,
-            read_capabilities=bindings.read_capabilities(self.parts),
+            # Nobody asks again for what an outage kept from being stored.
+            read_capabilities=bindings.read_capabilities(self.parts, storage=self.enduring),
             expect=self.sweeper.expect,
             tell_ghost=_tell_ghost,
         )
@@ -336,7 +337,7 @@ class App:
                 sweeper=self.sweeper,
                 nodes=lambda: self.cluster.figures,
             ),
-            trouble=lambda: self.trouble or self.health.trouble,
+            trouble=lambda: self.trouble or self.cluster.trouble or self.health.trouble,
             notice=lambda: self.cluster.notice,
             signer=signer,
             limits=Limits(self.clock, failures=self.failures, a_second=self.settings.rate_limit),
@@ -356,9 +357,9 @@ def _tell_ghost(ghost: Ghost) -> None:
     )
 
 
-def migrate(url: str) -> None:
-    """The database exists and has the newest schema."""
-    migrate_database(url)
+def migrate(url: str, *, post: bool) -> bool:
+    """As ``adapters.sql.migrate.migrate``."""
+    return migrate_database(url, post=post)
 
 
 def new_key() -> str:

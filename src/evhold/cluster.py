@@ -38,7 +38,7 @@ from evhold.gateway.session import Session
 from evhold.gateway.whereabouts import Whereabouts
 from evhold.ocpp.router import Context
 from evhold.usecases import nodes
-from evhold.usecases.ports import Clock, Connected, Ids, Storage, StorageAway
+from evhold.usecases.ports import Clock, Connected, Ids, SchemaTooNew, Storage, StorageAway
 from evhold.usecases.stores import Owned, Roll
 
 #: Events say that a station came or went: where it is now is read this long after the first of them.
@@ -85,6 +85,8 @@ class Cluster:
         )
         #: How many nodes have a lease, this one among them.
         self.living = 0
+        #: Why this node is of no use any more, until it is started anew by another version.
+        self.trouble: str | None = None
         self.on_hint: Callable[[int], None] = lambda seq: None
         self._storage = storage
         self._clock = clock
@@ -289,6 +291,10 @@ class Cluster:
             try:
                 async with asyncio.timeout(RENEW_TIMEOUT_S):
                     await self._renew()
+            except SchemaTooNew as error:
+                self.trouble = str(error)
+                log.error("node.too-old", error=self.trouble)
+                return
             except (StorageAway, TimeoutError) as error:
                 log.warning("node.not-renewed", error=str(error))
                 self._send_on()

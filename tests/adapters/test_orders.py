@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 
 import pytest
 from structlog.testing import capture_logs
@@ -35,6 +36,22 @@ async def test_who_stops_waiting_does_not_stop_the_work():
     gate.set()
     await orders.finish(timeout_s=5)
     assert done == [True]
+
+
+async def test_nobody_has_to_look_at_how_an_order_ended():
+    """A failure that nobody waits for is logged once, and asyncio complains of nothing."""
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
+    orders = TaskOrders()
+
+    async def fail() -> None:
+        raise StorageAway("disk full")
+
+    orders.start(fail(), name="after-boot")
+    await orders.finish(timeout_s=5)
+    await asyncio.sleep(0)
+    gc.collect()
+    assert complaints == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -230,6 +231,25 @@ async def test_a_caller_that_goes_away_leaves_the_transaction_to_its_end(nodes: 
     held._go.set()
     await nodes[0].close()
     assert len(await nodes[1].read(lambda tx: tx.tokens.page())) == 1
+
+
+async def test_a_failure_that_nobody_waits_for_is_no_complaint(nodes: list[Database]) -> None:
+    """The caller went away before it; asyncio has nothing to say of it."""
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
+
+    def fail(tx: Tx) -> None:
+        raise StorageAway("too late")
+
+    held = await Held(nodes[0], lambda tx: None).done()
+    failing = asyncio.ensure_future(nodes[1].transact(fail))
+    await asyncio.sleep(0)
+    failing.cancel()
+    await held.commit()
+    await nodes[1].close()
+    await asyncio.sleep(0)
+    gc.collect()
+    assert complaints == []
 
 
 async def test_nodes_that_start_together_make_one_schema(postgres: Postgres) -> None:

@@ -26,8 +26,8 @@ from kills_memory import LIVE, Heard, Memory
 from csms import OPEN, QUICK, Csms, in_seconds
 from evhold.simulator.client import SimulatedStation
 from evhold.simulator.options import StationOptions, World
-from nats_server import running_nats
-from postgres import running_postgres
+from nats_server import NatsServer, running_nats
+from postgres import Postgres, running_postgres
 
 NODES = 3
 STATIONS = 300 if os.environ.get("EVHOLD_SOAK") else 60
@@ -49,10 +49,24 @@ class Node(Csms):
 
 
 class Site:
-    """All of it."""
+    """All of it: so many nodes and stations, over servers of its own, or over these."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        nodes: int = NODES,
+        stations: int = STATIONS,
+        callers: int = CALLERS,
+        pause_s: float = 0.1,
+        servers: tuple[Postgres, NatsServer] | None = None,
+    ) -> None:
         self.folder = folder
+        self.size = nodes, stations
+        self.callers = callers
+        #: Of drivers at most; callers have half as much again.
+        self.pause_s = pause_s
+        self.given = servers
         self.rng = random.Random(SEED)
         self.counts: Counter[str] = Counter()
         self.nodes: list[Node] = []
@@ -66,10 +80,13 @@ class Site:
 
     async def start(self) -> None:
         """All are there, and every station is online at every node."""
-        self.postgres = await asyncio.to_thread(self._servers.enter_context, running_postgres())
-        self.nats = await asyncio.to_thread(self._servers.enter_context, running_nats())
+        if self.given is None:
+            postgres = await asyncio.to_thread(self._servers.enter_context, running_postgres())
+            self.given = postgres, await asyncio.to_thread(self._servers.enter_context, running_nats())
+        self.postgres, self.nats = self.given
         self.url = self.postgres.create()
-        for number in range(NODES):
+        nodes, stations = self.size
+        for number in range(nodes):
             self.nodes.append(await self._node(number))
         await asyncio.gather(*(node.start() for node in self.nodes))
         self.addresses = [(node.api, node.stations) for node in self.nodes]
@@ -77,7 +94,7 @@ class Site:
         for follower in self.followers:
             follower.start()
         world = World(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()), rng=random.Random(1))
-        for number in range(STATIONS):
+        for number in range(stations):
             options = StationOptions(
                 station_id=f"ST.{number}",
                 evses=EVSES,
@@ -87,7 +104,7 @@ class Site:
                 attempts=1_000,
                 remember=10_000_000,
             )
-            station = SimulatedStation(self.nodes[number % NODES].stations, options, world=world)
+            station = SimulatedStation(self.nodes[number % nodes].stations, options, world=world)
             self.stations.append(await station.__aenter__())
         self.memory = Memory([Heard(station) for station in self.stations])
         self._tasks.append(asyncio.create_task(self._balance()))
@@ -149,9 +166,9 @@ class Site:
         self._going = True
         async with asyncio.TaskGroup() as group:
             for node in self.nodes:
-                for _ in range(CALLERS):
+                for _ in range(self.callers):
                     group.create_task(self._call(node))
-            for lane in range(CALLERS):
+            for lane in range(self.callers):
                 group.create_task(self._drive(lane))
             try:
                 yield
@@ -175,7 +192,7 @@ class Site:
     async def _call(self, node: Node) -> None:
         while self._going:
             await self.rng.choice((self._reserve, self._reserve, self._reserve, self._cancel))(node)
-            await asyncio.sleep(self.rng.uniform(0, 0.15))
+            await asyncio.sleep(self.rng.uniform(0, 1.5 * self.pause_s))
 
     async def _reserve(self, node: Node) -> None:
         """A POST under a key, at another node when this one does not answer: there is one reservation all the same."""
@@ -209,7 +226,7 @@ class Site:
     async def _drive(self, lane: int) -> None:
         """Cars come and go; now and then one with a reserved token."""
         while self._going:
-            station = self.rng.choice(self.stations[lane::CALLERS])
+            station = self.rng.choice(self.stations[lane :: self.callers])
             evse_id = self.rng.randint(1, EVSES)
             held = [one.token.id_token for one in station.state.reservations.values() if one.evse_id == evse_id]
             if not station.is_online:
@@ -223,7 +240,7 @@ class Site:
             with suppress(TimeoutError):
                 async with asyncio.timeout(3):
                     await station.unplug(evse_id)
-            await asyncio.sleep(self.rng.uniform(0, 0.1))
+            await asyncio.sleep(self.rng.uniform(0, self.pause_s))
 
     async def _drive_away(self) -> None:
         """Who was let in while the line was bad, and had no cable in by then, charges and leaves."""
@@ -280,7 +297,8 @@ class Site:
         await self._check_statuses()
         await self._check_database()
         for node in self.nodes:
-            assert "Traceback" not in "\n".join(node.output), "\n".join(node.output[-60:])
+            traces = [number for number, line in enumerate(node.output) if "Traceback" in line]
+            assert not traces, "\n".join(node.output[max(0, traces[0] - 5) : traces[0] + 60])
         self._print(title, settled_s=time.monotonic() - began)
 
     async def _is_settled(self) -> bool:

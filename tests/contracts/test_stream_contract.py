@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from evhold.adapters.bus_local import LocalBus
 from evhold.adapters.clock import SystemClock
@@ -101,6 +102,20 @@ async def test_every_kind_of_event_comes_back_exactly(node: Node) -> None:
     told = await take(follower, len(EVENTS))
     assert [repr(one.event) for one in told if one] == [repr(event) for event in EVENTS]
     assert seqs(told) == [1, 2, 3, 4, 5]
+
+
+async def test_events_of_a_later_version_hold_nobody_up(node: Node, monkeypatch) -> None:
+    """A kind that is not known, and a body that can't be read, are left out; what comes behind them is told."""
+    monkeypatch.setattr("evhold.adapters.bus_local.PAGE", 3)
+    body = '{"at":"2026-03-01T12:00:00Z","kind":"token","key":[]}'
+    follower = node.stream.follow(after=None)
+    await node.tell(*(numbered(n) for n in range(8)))
+    assert seqs(await take(follower, 8)) == list(range(1, 9))
+    later = [(f"kind = 'Later', body = '{body}'", 1, 5), (f"body = '{body}'", 6, 6)]
+    for change, first, last in later:
+        sql = text(f"UPDATE outbox SET {change} WHERE seq BETWEEN {first} AND {last}")
+        await node.storage.write(lambda tx, sql=sql: tx.connection.execute(sql) and None)  # type: ignore[misc]  # a default argument
+    assert seqs(await take(node.stream.follow(after=0), 2)) == [7, 8]
 
 
 async def test_a_follower_from_now_on_gets_what_comes_after_it_asked(node: Node) -> None:

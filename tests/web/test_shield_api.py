@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 from web_bench import Bench, beside
 
 from evhold.domain.access import Role
@@ -201,6 +202,20 @@ async def test_a_body_that_does_not_come_is_waited_for_no_longer(bench: Bench, r
         answer = await end_of(reader)
     assert answer.startswith(b"HTTP/1.1 408 " if role else b"HTTP/1.1 401 ")
     assert b"problem+json" in answer
+
+
+async def test_a_caller_that_hangs_up_half_way_is_no_fault_of_ours(bench: Bench) -> None:
+    """Nothing is logged as one; who calls meanwhile is served."""
+    head = f"POST /api/v1/reservations HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\nAuthorization: {bench.auth()['Authorization']}"
+    with capture_logs() as logs:
+        async with beside(bench.calls) as client:
+            for _ in range(3):
+                _, writer = await asyncio.open_connection("127.0.0.1", client.base_url.port)
+                writer.write(f"{head}\r\n\r\n{{".encode())
+                await writer.drain()
+                assert (await client.get("/healthz")).status_code == 200
+                writer.close()
+    assert logs == []
 
 
 async def test_a_second_request_has_its_own_time(bench: Bench) -> None:

@@ -25,7 +25,10 @@ class TaskOrders:
         task = asyncio.get_running_loop().create_task(work, name=name)
         self._running.add(task)
         task.add_done_callback(self._done)
-        return asyncio.shield(task)
+        waited_for = asyncio.shield(task)
+        # Whether anybody looks or not: what failed is logged above.
+        waited_for.add_done_callback(_retrieve)
+        return waited_for
 
     async def finish(self, *, timeout_s: float) -> None:
         """What was running has ended, or is cancelled after so many seconds."""
@@ -46,3 +49,8 @@ class TaskOrders:
             log.warning("order.storage-away", order=task.get_name(), error=str(error))
         elif not isinstance(error, DomainError):
             log.error("order.failed", order=task.get_name(), exc_info=error)
+
+
+def _retrieve(future: "asyncio.Future[Any]") -> None:
+    if not future.cancelled():
+        future.exception()

@@ -77,17 +77,30 @@ def _say_if_read(text: str) -> None:
         say(text)
 
 
-def migrate(config: ConfigFile = None, database: Database = None) -> None:
-    """Bring the database up to date."""
+def migrate(
+    config: ConfigFile = None,
+    database: Database = None,
+    post: Annotated[
+        bool,
+        typer.Option(
+            "--post", help="Take away what only older versions need. Refused while one of their nodes is there."
+        ),
+    ] = False,
+) -> None:
+    """Bring the database up to date: what this version adds. Older nodes may go on meanwhile, and after it.
+
+    A node does the same when it starts. SQLite, and a new database, get all at once.
+    """
     from evhold import bootstrap
-    from evhold.usecases.ports import StorageAway
+    from evhold.usecases.ports import OlderNodes, StorageAway
 
     settings = settings_of(config, {"database": database})
     try:
-        bootstrap.migrate(settings.database)
-    except StorageAway as error:
+        is_left = bootstrap.migrate(settings.database, post=post)
+    except (StorageAway, OlderNodes) as error:
         stop(f"{settings.shown_database}: {error}", REFUSED)
-    say(f"{settings.shown_database} is up to date")
+    rest = ", and has more to do when no older node is left: evhold migrate --post" if is_left else ""
+    say(f"{settings.shown_database} is up to date{rest}")
 
 
 def simulate(

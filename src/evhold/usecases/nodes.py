@@ -19,7 +19,7 @@ from evhold.domain.station import Station
 from evhold.domain.transaction import Transaction
 from evhold.domain.values import MessageId
 from evhold.usecases import late
-from evhold.usecases.ports import Clock, Connected, Ids, Overtaken, Recorder, Storage
+from evhold.usecases.ports import Clock, Connected, Ids, Overtaken, Recorder, SchemaTooNew, Storage
 from evhold.usecases.stores import Roll, Tx
 
 LEASE: Final = timedelta(seconds=6)
@@ -41,13 +41,24 @@ class Renewed:
 
 
 async def enter(node: str, *, storage: Storage) -> Roll:
-    """The node is among the living; all of them."""
+    """The node is among the living; all of them.
+
+    Raises:
+        SchemaTooNew: Its version can't work on this database any more; it is not among them.
+    """
 
     def work(tx: Tx) -> Roll:
         tx.nodes.enter(node, lease=LEASE)
         return tx.nodes.roll()
 
-    return await storage.transact(work)
+    roll = await storage.transact(work)
+    # Not before the row stands: from then on nothing is taken away that this node needs.
+    try:
+        await storage.read(lambda tx: tx.nodes.check_schema())
+    except SchemaTooNew:
+        await leave(node, storage=storage)
+        raise
+    return roll
 
 
 async def renew(node: str, *, storage: Storage) -> Renewed:

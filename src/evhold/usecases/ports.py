@@ -108,6 +108,28 @@ class StorageAway(Exception):
     """The database can't be written now; nothing of the transaction is stored."""
 
 
+class SchemaTooNew(StorageAway):
+    """The database is of a later version, and this one can't work on it any more.
+
+    Args:
+        revision: The first one that is not known here.
+        history: ``post``: something was taken away; ``pre``: only its own version may take something away.
+    """
+
+    def __init__(self, revision: str, *, history: str = "post") -> None:
+        super().__init__(
+            f"the schema is of a later version of evhold ({history} revision {revision} is not known to this one): use that one"
+        )
+
+
+class OlderNodes(Exception):
+    """Nodes of an older version are there, which need what would be taken away. ``nodes``: their names and versions."""
+
+    def __init__(self, *, revision: str, nodes: Sequence[tuple[str, str]]) -> None:
+        shown = ", ".join(f"{name} (version {version})" for name, version in nodes)
+        super().__init__(f"post revision {revision} has to wait for nodes of an older version to end: {shown}")
+
+
 class Overtaken(Exception):
     """Another connection of the station counts now, at another node perhaps: nothing is stored, and nothing may be sent."""
 

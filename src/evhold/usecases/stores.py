@@ -270,6 +270,10 @@ class Nodes(Protocol):
         """A new node, with a lease."""
         ...
 
+    def check_schema(self) -> None:
+        """Return if this version can work on the schema. Raises SchemaTooNew."""
+        ...
+
     def renew(self, node: str, *, lease: timedelta) -> bool:
         """False: it is buried, or unknown; its name is never valid again."""
         ...

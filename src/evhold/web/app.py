@@ -102,6 +102,9 @@ def _problem(request: Req, error: Exception) -> Response[bytes]:
             return of_domain(error).response()
         case StorageAway():
             return Problem("storage-unavailable", "nothing was stored; try again").response()
+        case HTTPException(detail="client disconnected prematurely"):
+            # Nobody hears it: a caller that hangs up half-way is no fault of ours.
+            return Problem("invalid-request", error.detail).response()
         case HTTPException(status_code=status) if status in _BY_STATUS:
             return Problem(_BY_STATUS[status], _detail(request, status), headers=dict(error.headers or {})).response()
         case _:

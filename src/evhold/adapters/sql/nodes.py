@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
+from importlib.metadata import version
 from typing import Any, Final
 
-from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, insert, select, text, update
 
+from evhold.adapters.sql.migrate import LOCK
+from evhold.adapters.sql.schema import POST, check_not_too_new
 from evhold.adapters.sql.tables import nodes, owners, stations
 from evhold.adapters.sql.types import POSTGRESQL
 from evhold.adapters.sql.upsert import upsert
@@ -16,6 +19,7 @@ from evhold.usecases.stores import Owned, Roll
 
 n, o, s = nodes.c, owners.c, stations.c
 _ENTER: Final = insert(nodes)
+_BEHIND_MIGRATION: Final = text(f"SELECT pg_advisory_xact_lock_shared({LOCK})")
 _RENEW: Final = update(nodes).where(n.id == bindparam("wanted"), n.buried.is_(False))
 _LEAVE: Final = _RENEW.values(buried=True)
 _FORGET: Final = delete(nodes).where(n.id == bindparam("wanted"))
@@ -51,9 +55,17 @@ class NodeStore:
         self._now = now
 
     def enter(self, node: str, *, lease: timedelta) -> None:
-        """A new node, with a lease."""
+        """A new node, with a lease, behind whoever is at work on the schema."""
+        if self._connection.dialect.name == POSTGRESQL:
+            self._connection.execute(_BEHIND_MIGRATION)
         at = self._at()
-        self._connection.execute(_ENTER, {"id": node, "started_at": at, "lease_until": at + lease, "buried": False})
+        row = {"id": node, "started_at": at, "lease_until": at + lease, "buried": False}
+        self._connection.execute(_ENTER, row | {"version": version("evhold"), "post": POST.head})
+
+    def check_schema(self) -> None:
+        """Raises SchemaTooNew."""
+        if self._connection.dialect.name == POSTGRESQL:
+            check_not_too_new(self._connection)
 
     def renew(self, node: str, *, lease: timedelta) -> bool:
         """False: it is buried, or unknown. A lease that has ended may be renewed until somebody buries the node."""

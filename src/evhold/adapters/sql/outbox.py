@@ -4,11 +4,12 @@ On PostgreSQL a row's first number is provisional, below zero, and no reader see
 from ``pg_outbox``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, get_args
 
 import msgspec
+import structlog
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from evhold.adapters.sql.prepared import Prepared
@@ -22,7 +23,10 @@ _PRUNE_AT_ONCE: Final = 1_000
 _DECODERS: Final[dict[str, msgspec.json.Decoder[Any]]] = {
     kind.__name__: msgspec.json.Decoder(kind) for kind in get_args(Event)
 }
+#: Kinds that were complained of.
+_unread: Final[set[str]] = set()
 _encode: Final = msgspec.json.Encoder().encode
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("evhold.outbox")
 
 #: All columns but the number.
 GIVEN: Final = ("name", "kind", "station_id", "reservation_id", "at", "body")
@@ -52,6 +56,19 @@ def row_of(event: Event) -> dict[str, Any]:
     }
 
 
+def read_rows(rows: Iterable[Sequence[Any]]) -> list[Told]:
+    """The events of rows of number, kind and body; without those of a later version that mean nothing to this one."""
+    told = []
+    for number, kind, body in rows:
+        try:
+            told.append(Told(number, _DECODERS[kind].decode(body)))
+        except (KeyError, msgspec.ValidationError) as error:
+            if kind not in _unread:
+                _unread.add(kind)
+                log.warning("event.unread", seq=number, kind=kind, error=str(error))
+    return told
+
+
 class OutboxStore:
     """ports.Outbox, and the reading of it. ``told``: something was added in this transaction."""
 
@@ -65,9 +82,12 @@ class OutboxStore:
         self.told = True
 
     def after(self, seq: int, *, limit: int) -> list[Told]:
-        """The events behind this number, in order."""
-        rows = _AFTER.rows(self._connection, {"last": seq, "most": limit})
-        return [Told(number, _DECODERS[kind].decode(body)) for number, kind, body in rows]
+        """The events behind this number, in order, as far as this version can read them."""
+        while rows := list(_AFTER.rows(self._connection, {"last": seq, "most": limit})):
+            if (told := read_rows(rows)) or len(rows) < limit:
+                return told
+            seq = rows[-1][0]
+        return []
 
     def last(self) -> int:
         """The highest number ever given, 0 before the first."""

@@ -20,6 +20,9 @@ POOL: Final = 8
 CONNECT_S: Final = 5.0
 #: The longest that an attempt may take, the server's own limits included.
 ATTEMPT_S: Final = 15.0
+#: How often a change of the schema tries to get its locks, and the pause between.
+LOCK_TRIES: Final = 20
+LOCK_PAUSE_S: Final = 1.0
 #: A node that was stopped in the middle of a transaction holds its locks no longer than this.
 LIMITS: Final = {
     "statement_timeout": "10s",
@@ -105,6 +108,20 @@ def is_away(error: BaseException, *, reading: bool = False) -> bool:
     return isinstance(error, OSError | TimeoutError)
 
 
+async def _run_patiently(engine: AsyncEngine, work: Callable[[Connection], object]) -> None:
+    """Once it got its locks; between the tries whoever waits behind it has a turn."""
+    for left in reversed(range(LOCK_TRIES)):
+        try:
+            async with engine.begin() as connection:
+                await connection.run_sync(work)
+        except DBAPIError as error:
+            if state_of(error) != "55P03" or not left:
+                raise
+            await asyncio.sleep(LOCK_PAUSE_S)
+        else:
+            return
+
+
 def prepare(url: URL, *works: Callable[[Connection], object]) -> None:
     """Each work is done and committed, before a node begins.
 
@@ -116,8 +133,7 @@ def prepare(url: URL, *works: Callable[[Connection], object]) -> None:
         engine = open_pg_engine(url, pooled=False)
         try:
             for work in works:
-                async with engine.begin() as connection:
-                    await connection.run_sync(work)
+                await _run_patiently(engine, work)
         finally:
             await engine.dispose()
 

@@ -134,9 +134,15 @@ class PgStorage:
             return closed
         task = loop.create_task(self._run(work, reading=reading))
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        task.add_done_callback(self._ended)
         # Whoever goes away leaves the transaction to its end.
         return asyncio.shield(task)
+
+    def _ended(self, task: "asyncio.Task[Any]") -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            # Whoever went away does not look, and asyncio would complain.
+            task.exception()
 
     async def _run(self, work: Callable[[SqlTx], T], *, reading: bool) -> T:
         async with self._slots:

@@ -320,6 +320,9 @@ nodes: Final = Table(
     Column("started_at", UtcDateTime, nullable=False),
     Column("lease_until", UtcDateTime, nullable=False),
     Column("buried", Boolean, nullable=False),
+    # Of the program, and the newest of the ``post`` revisions that it can live with.
+    Column("version", Text, nullable=False, server_default="unknown"),
+    Column("post", Text, nullable=False, server_default="0000"),
 )
 
 #: Which node has a station's socket, and by which of its connections; whoever has no row here writes nothing for it.

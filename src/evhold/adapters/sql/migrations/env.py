@@ -4,5 +4,11 @@ from alembic import context
 
 from evhold.adapters.sql.tables import metadata
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
+given = context.config.attributes
+context.configure(
+    connection=given["connection"],
+    target_metadata=metadata,
+    render_as_batch=True,
+    version_table=given["version_table"],
+)
 context.run_migrations()
