@@ -35,7 +35,7 @@ def evhold_command(folder: Path, *, database: str | None = None) -> list[str]:
         *("--database", database or f"sqlite:///{folder / 'bench.db'}", "--admin-key", ADMIN_KEY),
         *("--unknown-stations", "accept", "--unknown-tokens", "accept"),
         # What is measured begins when all are there.
-        *("--accepts-per-second", "1000000", "--drain", "0"),
+        *("--accepts-per-second", "1000000", "--messages-per-second", "1000000", "--drain", "0"),
     ]
 
 

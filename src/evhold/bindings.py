@@ -13,6 +13,9 @@ from evhold.domain.station import Registration, Station
 from evhold.domain.transaction import Event
 from evhold.domain.values import Heard, StationId
 from evhold.gateway.counters import BUCKETS_S, Counters
+from evhold.gateway.doors import DoorSettings
+from evhold.gateway.server import ServerSettings
+from evhold.gateway.websocket import SocketSettings
 from evhold.ocpp.v201 import routes as v201
 from evhold.usecases import (
     b01_boot,
@@ -187,6 +190,26 @@ def rules_of(settings: Settings) -> Rules:
     )
 
 
+def server_settings(settings: Settings) -> ServerSettings:
+    """The bounds of the stations' listener that these settings make."""
+    bounds = ServerSettings()
+    return replace(
+        bounds,
+        max_stations=settings.max_stations,
+        accepts_per_second=settings.accepts_per_second,
+        doors=DoorSettings(
+            connections_per_address=settings.connections_per_address,
+            handshakes_at_once=settings.handshakes_at_once,
+            handshake_timeout_s=settings.handshake_timeout,
+        ),
+        socket=SocketSettings(
+            max_message=settings.max_message * 1024,
+            max_buffered=settings.max_unread * 1024,
+            frames_per_tick=round(settings.messages_per_second * bounds.tick_s),
+        ),
+    )
+
+
 def figures_of(
     counters: Counters,
     *,
@@ -202,6 +225,9 @@ def figures_of(
         seconds_to_answer=lambda: counters.seconds_to_answer,
         bounds_s=BUCKETS_S,
         frames=lambda: {"in": counters.frames_in, "out": counters.frames_out},
+        handshakes=lambda: {str(status): count for status, count in counters.handshakes.items()},
+        disconnects=lambda: counters.disconnects,
+        refusals=lambda: counters.refusals,
         reservations=partial(queries.reservation_counts, storage=storage),
         sweep_lag_s=lambda: sweeper.lag_s,
         nodes=nodes,

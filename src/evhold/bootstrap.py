@@ -34,7 +34,7 @@ from evhold.gateway.frame_log import FrameLog
 from evhold.gateway.mesh import NobodyThere, NoReply
 from evhold.gateway.node import Node
 from evhold.gateway.registry import Registry as SessionRegistry
-from evhold.gateway.server import ServerSettings, StationServer
+from evhold.gateway.server import StationServer
 from evhold.gateway.session import Session
 from evhold.ocpp.calls import RawCalls
 from evhold.ocpp.v201 import reservation as v201_reservation
@@ -118,6 +118,7 @@ class App:
             clock=self.clock,
             frame_log=FrameLog(settings.frame_log * 1024 * 1024),
             call_timeout_s=settings.call_timeout,
+            queue_limit=settings.station_queue,
         )
         self.streams = Streams()
         self.failures = Failures(settings.failed_logins)
@@ -172,7 +173,7 @@ class App:
             registry=self.registry,
             gatekeeper=Gatekeeper(self.credentials.find, settings.unknown_stations),
             versions={v201.SUBPROTOCOL: v201.version(use_cases)},
-            settings=ServerSettings(max_stations=settings.max_stations, accepts_per_second=settings.accepts_per_second),
+            settings=bindings.server_settings(settings),
             is_away=lambda: self.health.is_long or not self.cluster.is_alive,
             jitter=self.ids.jitter,
         )

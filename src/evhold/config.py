@@ -83,6 +83,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     restore_delay: float = 60.0
     max_stations: int = 20_000
     accepts_per_second: float = 500.0
+    connections_per_address: int = 5_000
+    handshakes_at_once: int = 1_000
+    handshake_timeout: float = 10.0
+    messages_per_second: float = 200.0
+    max_message: int = 512
+    max_unread: int = 1024
+    station_queue: int = 16
     drain: float = 5.0
     frame_log: int = 64
     rate_limit: int = 2_000
@@ -259,6 +266,13 @@ OPTIONS: Final = (
     Option("restore-delay", _seconds, "SECONDS", "after a boot, before a forgotten reservation is restored [60]"),
     Option("max-stations", _count, "N", "more are refused with 503 [20000]"),
     Option("accepts-per-second", _rate, "N", "new connections; more are told to come again [500]"),
+    Option("connections-per-address", _some, "N", "station sockets of one address; none on loopback [5000]"),
+    Option("handshakes-at-once", _some, "N", "station sockets without an answer; of an address a quarter [1000]"),
+    Option("handshake-timeout", _timeout, "SECONDS", "for TLS, and again for the request [10]"),
+    Option("messages-per-second", _rate, "N", "of one station, over half a minute; 4 KiB count as one [200]"),
+    Option("max-message", _some, "KIB", "of one message of a station, inflated [512]"),
+    Option("max-unread", _some, "KIB", "that may wait for a station that does not read [1024]"),
+    Option("station-queue", _some, "N", "calls that may wait for one station; more: 503 station-busy [16]"),
     Option("drain", _seconds, "SECONDS", "over which stations are sent away at the end [5]"),
     Option("frame-log", _count, "MIB", "recent OCPP frames kept in memory [64]"),
     Option("rate-limit", _count, "N", "requests a second by one key; more are answered 429; 0: no limit [2000]"),

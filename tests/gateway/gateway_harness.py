@@ -16,6 +16,7 @@ from evhold.domain.station import Credentials, Registration
 from evhold.domain.values import StationId
 from evhold.gateway.admission import Gatekeeper
 from evhold.gateway.commands import LocalCalls
+from evhold.gateway.doors import DoorSettings
 from evhold.gateway.frame_log import FrameLog
 from evhold.gateway.node import Hooks, Node
 from evhold.gateway.registry import Registry
@@ -90,6 +91,7 @@ class Gateway:
         socket = SocketSettings(
             **{name: settings.pop(name) for name in list(settings) if hasattr(SocketSettings, name)}
         )
+        doors = DoorSettings(**{name: settings.pop(name) for name in list(settings) if hasattr(DoorSettings, name)})
         self.clock = MovedClock()
         self.told: list[tuple] = []
         self.gate = asyncio.Event()
@@ -121,7 +123,7 @@ class Gateway:
             registry=self.registry,
             gatekeeper=Gatekeeper(self.credentials, unknown_stations),
             versions={"ocpp2.0.1": version},
-            settings=ServerSettings(socket=socket, **settings),
+            settings=ServerSettings(socket=socket, doors=doors, **settings),
         )
 
     async def __aenter__(self) -> "Gateway":
@@ -256,8 +258,11 @@ def frame(payload: bytes, *, opcode: int = 1, fin: bool = True, rsv: int = 0) ->
     """A client's WebSocket frame, masked with zeros."""
     first = (0x80 if fin else 0) | rsv << 4 | opcode
     size = len(payload)
-    length = bytes([0x80 | size]) if size < 126 else bytes([0xFE]) + size.to_bytes(2, "big")
-    if size >= 1 << 16:
+    if size < 126:
+        length = bytes([0x80 | size])
+    elif size < 1 << 16:
+        length = bytes([0xFE]) + size.to_bytes(2, "big")
+    else:
         length = bytes([0xFF]) + size.to_bytes(8, "big")
     return bytes([first]) + length + bytes(4) + payload
 

@@ -31,6 +31,7 @@ class Counters:
         seconds_to_answer: By action, of our CALLs that were answered in time.
         handshakes: By HTTP status.
         disconnects: By reason.
+        refusals: By the limit that refused: ``connections-per-address``, ``messages-per-second`` and so on.
     """
 
     frames_in: int = 0
@@ -40,6 +41,7 @@ class Counters:
     seconds_to_answer: dict[str, Histogram] = field(default_factory=dict)
     handshakes: Counter[int] = field(default_factory=Counter)
     disconnects: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
 
     def answered(self, action: str, *, seconds: float) -> None:
         """One of our CALLs was answered after ``seconds``."""

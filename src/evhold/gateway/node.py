@@ -44,6 +44,7 @@ class Node:
 
     Args:
         call_timeout_s: How long a station may take to answer, from the frame's leaving.
+        queue_limit: How many of our CALLs may wait for one station, besides the one in flight.
         log_frames: Whether every frame is logged, at DEBUG, masked.
     """
 
@@ -52,6 +53,7 @@ class Node:
     frame_log: FrameLog = field(default_factory=FrameLog)
     counters: Counters = field(default_factory=Counters)
     call_timeout_s: float = 30.0
+    queue_limit: int = 16
     log_frames: bool = False
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 

@@ -5,18 +5,16 @@ import logging
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from multidict import CIMultiDict
-from picows import (
-    WSUpgradeRequest,
-    WSUpgradeResponse,
-    WSUpgradeResponseWithListener,
-    ws_create_server,
-)
+from picows import WSAutoPingStrategy, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
 from evhold.gateway.admission import Admission, Gatekeeper, Refusal
 from evhold.gateway.deflate import negotiate
+from evhold.gateway.doors import Doors, DoorSettings, Visit
+from evhold.gateway.listener import Listener, StationProtocol
 from evhold.gateway.node import Node, log
 from evhold.gateway.pace import Pace
 from evhold.gateway.peer import PeerListener
@@ -27,6 +25,7 @@ from evhold.ocpp.router import Context, Version
 
 _BUSY = Refusal(503, "too-many-stations", (("Retry-After", "60"),))
 _AWAY = Refusal(503, "storage-away", (("Retry-After", "10"),))
+_TOO_OFTEN = Refusal(503, "too-many-connections-of-this-station", (("Retry-After", "30"),))
 _STOPPING = Refusal(503, "stopping", (("Retry-After", "10"),))
 
 #: Stations that are refused in a storm come again within so many seconds.
@@ -52,8 +51,8 @@ class ServerSettings:
     max_stations: int = 20_000
     accepts_per_second: float = 500.0
     tick_s: float = 30.0
-    handshake_timeout_s: float = 10.0
     stop_timeout_s: float = 5.0
+    doors: DoorSettings = field(default_factory=DoorSettings)
     socket: SocketSettings = field(default_factory=SocketSettings)
 
 
@@ -88,9 +87,14 @@ class StationServer:
         self._settings = settings or ServerSettings()
         self._jitter = jitter
         self._pace = Pace(self._settings.accepts_per_second, now=node.clock.monotonic)
+        self.doors = Doors(
+            self._settings.doors,
+            refusals=node.counters.refusals,
+            now=lambda: asyncio.get_running_loop().time(),
+        )
         self._draining = False
         self._sockets: set[StationSocket] = set()
-        self._server: asyncio.Server | None = None
+        self._listener: Listener | None = None
         self._ticker: asyncio.TimerHandle | None = None
         self._emptied: asyncio.Event | None = None
 
@@ -100,26 +104,22 @@ class StationServer:
         Raises:
             OSError: The address is taken or not ours.
         """
-        self._server = await ws_create_server(
-            self._upgrade,
-            host,
-            port,
-            websocket_handshake_timeout=self._settings.handshake_timeout_s,
-            # A plain Logger would get a child for every connection.
-            logger_name=logging.LoggerAdapter(_picows_logger, {}),
-            enable_auto_pong=False,
-            max_frame_size=self._settings.socket.max_message,
-            read_buffer_init_size=2048,
-            ssl=ssl_context,
+        listener = Listener(
+            self._protocol,
+            doors=self.doors,
+            handshake_timeout_s=self._settings.doors.handshake_timeout_s,
+            ssl_context=lambda: ssl_context,
         )
+        await listener.start(host, port)
+        self._listener = listener
         self._tick()
 
     @property
     def port(self) -> int:
         """The port that is listened on; the one to ask for when it was started with port 0."""
-        if self._server is None:
+        if self._listener is None:
             raise RuntimeError("not started")
-        return int(self._server.sockets[0].getsockname()[1])
+        return self._listener.port
 
     def send_away(self) -> None:
         """Every station is told to come again later; what it has to say, it queues meanwhile."""
@@ -138,12 +138,12 @@ class StationServer:
 
     async def stop(self) -> None:
         """No station is connected, and the work in hand is finished; both within their time limits."""
-        if self._server is None or self._emptied is not None:
+        if self._listener is None or self._emptied is not None:
             return
         self._emptied = asyncio.Event()
         if self._ticker is not None:
             self._ticker.cancel()
-        self._server.close()
+        self._listener.close()
         for session in self._registry:
             session.finish()
         if self._sockets:
@@ -158,7 +158,28 @@ class StationServer:
 
     # Handshakes
 
-    def _upgrade(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+    def _protocol(self, visit: Visit) -> StationProtocol:
+        return StationProtocol(
+            None,  # host and port
+            None,  # path
+            False,  # the client's side
+            partial(self._upgrade, visit),
+            # A plain Logger would get a child for every connection.
+            logging.LoggerAdapter(_picows_logger, {}),
+            True,  # disconnect on an exception
+            self._settings.doors.handshake_timeout_s,
+            False,  # automatic PINGs, and what belongs to them
+            20.0,
+            20.0,
+            WSAutoPingStrategy.PING_WHEN_IDLE,
+            False,  # automatic PONGs
+            self._settings.socket.max_message,
+            None,  # headers of a client
+            2048,  # bytes to read into at first
+        )
+
+    def _upgrade(self, visit: Visit, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
+        visit.answer()
         try:
             answer = self._decide(request)
         except Exception:  # noqa: BLE001 - the top of a callback: picows would tell the peer what went wrong
@@ -167,7 +188,8 @@ class StationServer:
         if isinstance(answer, WSUpgradeResponseWithListener):
             return answer
         self._node.counters.handshakes[answer.status] += 1
-        log.warning("handshake.refused", path=request.path[:200].decode("latin-1"), reason=answer.reason)
+        path = request.path[:200].decode("latin-1")
+        log.warning("handshake.refused", path=path, reason=answer.reason, address=visit.address)
         response = WSUpgradeResponse.create_error_response(answer.status, answer.reason.encode(), answer.headers)
         return WSUpgradeResponseWithListener(response, None)
 
@@ -180,8 +202,12 @@ class StationServer:
         if isinstance(decision, Refusal):
             return decision
         if len(self._registry) >= self._settings.max_stations and self._registry.find(decision.station_id) is None:
+            self._node.counters.refusals["max-stations"] += 1
             return _BUSY
+        if not self.doors.may_come_again(decision.station_id):
+            return _TOO_OFTEN
         if not self._pace.takes():
+            self._node.counters.refusals["accepts-per-second"] += 1
             return Refusal(503, "too-many-at-once", (("Retry-After", str(1 + int(RETRY_SPREAD_S * self._jitter()))),))
         _tidy_connection(request.headers)
         return self._accept(decision, request.headers)
@@ -223,9 +249,14 @@ class StationServer:
         if self._emptied is not None and not self._sockets:
             self._emptied.set()
 
+    def socket_refused(self, limit: str) -> None:
+        """It ends for having passed a limit."""
+        self._node.counters.refusals[limit] += 1
+
     # Silent peers
 
     def _tick(self) -> None:
+        self.doors.tick()
         for socket in list(self._sockets):
             socket.tick()
         self._ticker = asyncio.get_running_loop().call_later(self._settings.tick_s, self._tick)

@@ -5,11 +5,13 @@ House rules
 - An answer that needs no wait leaves in the same tick, without a task.
 - Whoever waits for an outcome gets one: an answer, NoAnswer, or NeverSent.
 - A session ends once: when its socket is gone, or when a newer one takes its place.
+- Nothing that a peer can send without end is kept without end: before the context is loaded, or as answers to nothing.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Final
 
 from msgspec import Raw
 
@@ -35,6 +37,11 @@ from evhold.ocpp.rpc.errors import ConnectionEnded, InternalError, QueueFull, Rp
 from evhold.ocpp.rpc.frames import Error, Result
 from evhold.usecases.ports import CallAnswer, CallFailed, CallResult, Overtaken, StorageAway
 
+#: Bytes that a station may send before its context is loaded; it has one CALL outstanding, so that is plenty.
+MOST_EARLY: Final = 1024 * 1024
+#: Answers to nothing that are being looked up at a time; more are dropped.
+MOST_STRAYS: Final = 16
+
 
 class Session:
     """A station's connection, from the handshake to its end. It is the listener of its socket.
@@ -48,6 +55,7 @@ class Session:
 
     __slots__ = (
         "_connection",
+        "_early",
         "_ended",
         "_finishing",
         "_leaving",
@@ -57,6 +65,7 @@ class Session:
         "_pumping",
         "_ready",
         "_registry",
+        "_strays",
         "_version",
         "_waiting",
         "_working",
@@ -71,11 +80,12 @@ class Session:
         self._version = version
         self._node = node
         self._registry = registry
-        self._connection = Connection()
+        self._connection = Connection(queue_limit=node.queue_limit)
         self._peer: Peer | None = None
         self._opening: asyncio.Task[None] | None = None
         self._waiting = Waiting(node)
         self._working: asyncio.Task[None] | None = None
+        self._early = self._strays = 0
         self._ready = self._ended = self._pumping = self._finishing = self._leaving = False
 
     # The socket
@@ -93,7 +103,7 @@ class Session:
 
     def text(self, data: bytes) -> None:
         """The frame is logged, taken, and what follows from it is on its way."""
-        if self._ended:
+        if self._ended or self._leaving:
             return
         node = self._node
         self.last_heard = now = node.clock.now()
@@ -104,6 +114,11 @@ class Session:
         self._connection.receive_text(data, now=node.clock.monotonic())
         if self._ready:
             self._pump()
+        else:
+            self._early += len(data)
+            if self._early > MOST_EARLY and not self._leaving:
+                node.counters.refusals["early-messages"] += 1
+                self._leave(POLICY_VIOLATION, reason="too much before it is ready")
 
     def closed(self, reason: str) -> None:
         """The session has ended; everyone who waited for an answer knows."""
@@ -257,9 +272,7 @@ class Session:
             case CallDropped(call):
                 self._waiting.never_sent(call.message_id, reason="expired-in-queue")
             case StrayAnswer(message_id, frame):
-                answer = _answer_of(frame)
-                log.info("answer.stray", station=self.context.station_id, message_id=message_id)
-                self._node.spawn(self._tell(self._node.hooks.on_stray(self.context, message_id, answer)))
+                self._take_stray(message_id, _answer_of(frame))
             case FaultReceived(error):
                 self._node.counters.faults += 1
                 log.warning("frame.fault", station=self.context.station_id, code=error.code, fault=error.description)
@@ -329,6 +342,18 @@ class Session:
         self._node.counters.calls["out", call.action, "late"] += 1
         log.info("answer.late", station=self.context.station_id, action=call.action, message_id=call.message_id)
         self._node.spawn(self._tell(self._node.hooks.on_late(self.context, call, answer)))
+
+    def _take_stray(self, message_id: str, answer: Answer) -> None:
+        if self._strays >= MOST_STRAYS:
+            self._node.counters.refusals["stray-answers"] += 1
+            return
+        log.info("answer.stray", station=self.context.station_id, message_id=message_id)
+        self._strays += 1
+        task = self._node.spawn(self._tell(self._node.hooks.on_stray(self.context, message_id, answer)))
+        task.add_done_callback(self._stray_told)
+
+    def _stray_told(self, _: "asyncio.Task[None]") -> None:
+        self._strays -= 1
 
     async def _tell(self, telling: Awaitable[None]) -> None:
         await telling

@@ -13,11 +13,23 @@ from picows import WSCloseCode, WSFrame, WSListener, WSMsgType, WSTransport
 
 from evhold.gateway.deflate import PLAIN_BELOW, Deflate, InflatedTooBig, InflateFailed, inflate
 from evhold.gateway.node import log
-from evhold.gateway.peer import INTERNAL_ERROR, INVALID_DATA, PROTOCOL_ERROR, TOO_BIG, UNSUPPORTED_DATA, PeerListener
+from evhold.gateway.peer import (
+    INTERNAL_ERROR,
+    INVALID_DATA,
+    POLICY_VIOLATION,
+    PROTOCOL_ERROR,
+    TOO_BIG,
+    UNSUPPORTED_DATA,
+    PeerListener,
+)
 
 _TEXT = WSMsgType.TEXT
 _CONTROL = frozenset({WSMsgType.CLOSE, WSMsgType.PING, WSMsgType.PONG})
 _ECHOED = range(1000, 1004)
+#: Of a message so many bytes (as a power of two) count as one message more.
+_WEIGHT = 12
+#: Codes of CLOSE frames that are told apart; a peer may make up others.
+_KNOWN_CODES = frozenset({*range(1000, 1004), *range(1007, 1015)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +42,8 @@ class SocketSettings:
         ping_after_ticks: Silent ticks of the server's timer after which a peer is pinged.
         drop_after_ticks: Silent ticks after which it is dropped.
         close_timeout_s: How long a peer may take to answer our CLOSE.
+        frames_per_tick: Frames that a peer may send between two ticks; of long ones each 4 KiB count as one.
+        message_ticks: Ticks that a message may take from its first frame to its last.
     """
 
     max_message: int = 512 * 1024
@@ -37,6 +51,8 @@ class SocketSettings:
     ping_after_ticks: int = 2
     drop_after_ticks: int = 4
     close_timeout_s: float = 5.0
+    frames_per_tick: int = 6_000
+    message_ticks: int = 2
 
 
 class SocketOwner(Protocol):
@@ -50,6 +66,10 @@ class SocketOwner(Protocol):
         """It is open no more."""
         ...
 
+    def socket_refused(self, limit: str) -> None:
+        """A limit of this name was passed, and the socket ends for it."""
+        ...
+
 
 class StationSocket(WSListener):
     """One open WebSocket. It is the peer of its listener.
@@ -61,13 +81,14 @@ class StationSocket(WSListener):
     """
 
     __slots__ = (
+        "_budget",
         "_closing",
         "_deflate",
         "_listener",
         "_owner",
         "_parts",
         "_parts_deflated",
-        "_parts_size",
+        "_parts_ticks",
         "_reason",
         "_settings",
         "_silent_ticks",
@@ -89,9 +110,11 @@ class StationSocket(WSListener):
         self._settings = settings
         self._deflate = deflate
         self._owner = owner
-        self._parts: list[bytes] | None = None
-        self._parts_size = 0
+        # One buffer, not a list: of fragments of one byte the objects around them would be the most.
+        self._parts: bytearray | None = None
+        self._parts_ticks = 0
         self._parts_deflated = False
+        self._budget = settings.frames_per_tick
         self._silent_ticks = 0
         self._closing = False
         self._reason = ""
@@ -153,6 +176,10 @@ class StationSocket(WSListener):
     def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
         """Any frame is a sign of life; a whole plain text message goes straight to the listener."""
         self._silent_ticks = 0
+        self._budget -= 1 + (frame.payload_size >> _WEIGHT)
+        if self._budget < 0 and not self._closing:
+            self._refuse("messages-per-second", POLICY_VIOLATION, reason="too many messages")
+            return
         listener = self._listener
         plain = frame.msg_type is _TEXT and frame.fin and not (frame.rsv1 or frame.rsv2 or frame.rsv3)
         try:
@@ -169,11 +196,15 @@ class StationSocket(WSListener):
         if self._timer is not None:
             self._timer.cancel()
         self._owner.socket_gone(self)
+        refused = "" if self._reason else self._refused_by_picows()
+        if refused == f"refused-{TOO_BIG}":
+            self._owner.socket_refused("max-message")
         if self._listener is not None:
-            self._listener.closed(self._reason or self._refused_by_picows() or "lost")
+            self._listener.closed(self._reason or refused or "lost")
 
     def pause_writing(self) -> None:
         """The peer does not read what it is sent: it is dropped."""
+        self._owner.socket_refused("max-unread")
         self.abort("slow-reader")
 
     def resume_writing(self) -> None:
@@ -182,6 +213,11 @@ class StationSocket(WSListener):
     def tick(self) -> None:
         """One tick of the server's timer has passed: a silent peer is pinged, then dropped."""
         self._silent_ticks += 1
+        self._budget = self._settings.frames_per_tick
+        if self._parts is not None:
+            self._parts_ticks += 1
+            if self._parts_ticks > self._settings.message_ticks and not self._closing:
+                self._refuse("message-time", POLICY_VIOLATION, reason="a message that does not end")
         if self._silent_ticks >= self._settings.drop_after_ticks:
             self.abort("no-pong")
         elif self._silent_ticks == self._settings.ping_after_ticks:
@@ -212,7 +248,7 @@ class StationSocket(WSListener):
         if not self._closing:
             self._closing = True
             code = int.from_bytes(frame.get_payload_as_bytes()[:2], "big")
-            self._reason = self._reason or f"closed-by-peer-{code}"
+            self._reason = self._reason or f"closed-by-peer-{code if code in _KNOWN_CODES else 'other'}"
             self._transport.send_close(WSCloseCode(code) if code in _ECHOED else WSCloseCode.OK)
             self._timer = asyncio.get_running_loop().call_later(self._settings.close_timeout_s, self._drop)
         self._transport.disconnect()
@@ -226,35 +262,36 @@ class StationSocket(WSListener):
             self.close(PROTOCOL_ERROR, reason="reserved bits set")
             return
         if is_first:
-            self._parts, self._parts_size, self._parts_deflated = [], 0, frame.rsv1
+            self._parts, self._parts_ticks, self._parts_deflated = bytearray(), 0, frame.rsv1
         self._add_part(frame)
 
     def _add_part(self, frame: WSFrame) -> None:
-        parts = self._parts if self._parts is not None else []
-        self._parts_size += frame.payload_size
-        if self._parts_size > self._settings.max_message:
+        parts = self._parts if self._parts is not None else bytearray()
+        if len(parts) + frame.payload_size > self._settings.max_message:
             self._parts = None
-            self.close(TOO_BIG, reason="message too big")
+            self._refuse("max-message", TOO_BIG, reason="message too big")
             return
-        if frame.payload_size:
-            # Empty fragments count nothing against the limit, so none is kept.
-            parts.append(frame.get_payload_as_bytes())
+        parts += frame.get_payload_as_bytes()
         if frame.fin:
             self._parts = None
-            self._deliver(b"".join(parts))
+            self._deliver(bytes(parts))
 
     def _deliver(self, data: bytes) -> None:
         if self._parts_deflated:
             try:
                 data = inflate(data, limit=self._settings.max_message)
             except InflatedTooBig:
-                self.close(TOO_BIG, reason="message too big")
+                self._refuse("max-message", TOO_BIG, reason="message too big")
                 return
             except InflateFailed:
                 self.close(INVALID_DATA, reason="not a deflate stream")
                 return
         if self._listener is not None:
             self._listener.text(data)
+
+    def _refuse(self, limit: str, code: int, *, reason: str) -> None:
+        self._owner.socket_refused(limit)
+        self.close(code, reason=reason)
 
     def _refused_by_picows(self) -> str:
         sent = getattr(self._transport.close_handshake, "sent", None)

@@ -258,6 +258,9 @@ class Figures:
         seconds_to_answer: By action, of our CALLs.
         bounds_s: The upper bounds of the buckets of ``seconds_to_answer``.
         frames: Counts by ``in`` and ``out``.
+        handshakes: Counts by HTTP status.
+        disconnects: Counts by reason.
+        refusals: Counts by the name of the limit that was passed.
         reservations: By state, from the database.
         sweep_lag_s: How far the expiry sweep is behind, in seconds; 0 when nothing is overdue.
     """
@@ -267,6 +270,9 @@ class Figures:
     seconds_to_answer: Callable[[], Mapping[str, Seconds]]
     bounds_s: tuple[float, ...]
     frames: Callable[[], Mapping[str, int]]
+    handshakes: Callable[[], Mapping[str, int]]
+    disconnects: Callable[[], Mapping[str, int]]
+    refusals: Callable[[], Mapping[str, int]]
     reservations: Callable[[], Awaitable[Mapping[State, int]]]
     sweep_lag_s: Callable[[], float]
     #: How many nodes there are, and whether this one hears the others; None: there is but one.

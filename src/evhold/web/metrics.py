@@ -30,7 +30,11 @@ class Scrape(Collector):
         yield from self._refusals()
         yield self._by_status()
         yield self._calls()
-        yield self._frames()
+        figures = self._figures
+        yield _counted("evhold_ocpp_frames", "OCPP-J frames", "direction", figures.frames())
+        yield _counted("evhold_handshakes", "Handshakes of stations", "status", figures.handshakes())
+        yield _counted("evhold_disconnects", "Station sockets that ended", "reason", figures.disconnects())
+        yield _counted("evhold_refusals", "What a limit refused", "limit", figures.refusals())
         yield self._answers()
 
     def _nodes(self) -> Iterator[Metric]:
@@ -64,12 +68,6 @@ class Scrape(Collector):
             family.add_metric(labels, count)
         return family
 
-    def _frames(self) -> Metric:
-        family = CounterMetricFamily("evhold_ocpp_frames", "OCPP-J frames", labels=["direction"])
-        for direction, count in self._figures.frames().items():
-            family.add_metric([direction], count)
-        return family
-
     def _answers(self) -> Metric:
         family = HistogramMetricFamily(
             "evhold_ocpp_answer_seconds", "Seconds until a station answered", labels=["action"]
@@ -81,6 +79,13 @@ class Scrape(Collector):
                 buckets.append((bound, float(total)))
             family.add_metric([action], buckets, seconds.total_s)
         return family
+
+
+def _counted(name: str, text: str, label: str, counts: Mapping[str, int]) -> Metric:
+    family = CounterMetricFamily(name, text, labels=[label])
+    for value, count in counts.items():
+        family.add_metric([value], count)
+    return family
 
 
 async def text_of(figures: Figures, *, limits: Limits, streams: int) -> bytes:

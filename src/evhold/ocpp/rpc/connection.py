@@ -119,12 +119,22 @@ class Connection:
     Args:
         queue_limit: How many of our CALLs may wait besides the one in flight.
         inbound_limit: How many of the station's CALLs may wait besides the one in hand; more are refused.
+        inbound_bytes: How many bytes these may have together.
         late_limit: How many expired calls are remembered for a late answer; the oldest is forgotten first.
     """
 
-    def __init__(self, *, queue_limit: int = 16, inbound_limit: int = 64, late_limit: int = 64) -> None:
+    def __init__(
+        self,
+        *,
+        queue_limit: int = 16,
+        inbound_limit: int = 64,
+        inbound_bytes: int = 1024 * 1024,
+        late_limit: int = 64,
+    ) -> None:
         self._queue_limit = queue_limit
         self._inbound_limit = inbound_limit
+        self._inbound_bytes = inbound_bytes
+        self._inbound_size = 0
         self._late_limit = late_limit
         self._in_flight: OutgoingCall | None = None
         self._urgent: deque[OutgoingCall] = deque()
@@ -267,12 +277,13 @@ class Connection:
         elif frame.message_id == self._in_hand or any(frame.message_id == call.message_id for call in self._inbound):
             # A message id is never used twice: whichever answer came first would be taken for both.
             self._reject(RpcFrameworkError("this message id is being worked on", message_id=frame.message_id))
-        elif len(self._inbound) >= self._inbound_limit:
+        elif len(self._inbound) >= self._inbound_limit or self._inbound_size > self._inbound_bytes:
             # A station has one CALL outstanding. One that floods is told so by the code that claims nothing about
             # the message itself, so that it may send it again.
             self._reject(GenericError("too many CALLs without waiting for an answer", message_id=frame.message_id))
         else:
             self._inbound.append(frame)
+            self._inbound_size += len(bytes(frame.payload))
 
     def _hand_out(self, frame: Call) -> None:
         self._in_hand = frame.message_id
@@ -284,7 +295,9 @@ class Connection:
         self._send(text)
         self._in_hand = None
         if self._inbound:
-            self._hand_out(self._inbound.popleft())
+            frame = self._inbound.popleft()
+            self._inbound_size -= len(bytes(frame.payload))
+            self._hand_out(frame)
 
     def _take_answer(self, frame: Result | Error, now: float) -> None:
         call, late = self._match(frame.message_id)
