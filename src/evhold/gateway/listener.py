@@ -133,13 +133,17 @@ class Listener:
     async def _open(self, accepted: socket.socket, visit: Visit) -> None:
         """A transport carries the socket, TLS done; the task ends there."""
         loop, context = asyncio.get_running_loop(), self._ssl_context()
-        limits = (
-            {} if context is None else {"ssl_handshake_timeout": self._timeout_s, "ssl_shutdown_timeout": _TLS_ENDS_S}
-        )
         protocol = self._build(visit)
         protocol.visit = visit
         try:
-            await connect_accepted_socket(loop, lambda: protocol, accepted, ssl=context, **limits)
+            await connect_accepted_socket(
+                loop,
+                lambda: protocol,
+                accepted,
+                ssl=context,
+                ssl_handshake_timeout=None if context is None else self._timeout_s,
+                ssl_shutdown_timeout=None if context is None else _TLS_ENDS_S,
+            )
         except (OSError, TimeoutError) as error:
             log.info("connection.failed", address=visit.address, reason=type(error).__name__)
             visit.leave()
