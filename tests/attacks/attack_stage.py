@@ -100,9 +100,10 @@ class Attacked:
         await self._visit(f"HONEST{id(self) % 10_000}")
         return (await self.csms.http.get(f"{self.csms.api}/readyz")).status_code == 200
 
-    async def refusals(self, limit: str) -> int:
-        """How often that limit refused since."""
-        return (await self._counts()).get(limit, 0) - self.earlier.get(limit, 0)
+    async def refusals(self, *limits: str) -> int:
+        """How often those limits refused since."""
+        counts = await self._counts()
+        return sum(counts.get(limit, 0) - self.earlier.get(limit, 0) for limit in limits)
 
     async def _counts(self) -> dict[str, int]:
         text = (await self.csms.http.get(f"{self.csms.api}/metrics")).text
