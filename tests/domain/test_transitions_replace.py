@@ -56,6 +56,17 @@ def test_row_25_expired_of_the_old_terms_asks_for_the_current_ones_once():
 
 
 @pytest.mark.row(25)
+@pytest.mark.parametrize("answer", [refused(RENEW), errored(RENEW, "NotSupported")], ids=["refused", "not executed"])
+def test_row_25_removed_of_the_old_terms_asks_too_and_counts_when_that_is_refused(answer):
+    """It may speak of an EVSE that the reservation has left; only the station knows."""
+    after = check(active(was_replaced=True), removed(), row=25, to=Phase.ACTIVE, told="due", due=Due.RENEW, claims=(1,))
+    check(asking(after, RENEW), accepted(RENEW), row=25, to=Phase.ACTIVE, claims=(1,))
+    check(asking(after, RENEW), answer, row=25, to=Phase.REMOVED_CLOSED, told="removed")
+    renewed = advance(asking(after, RENEW), accepted(RENEW), heard()).reservation
+    check(renewed, removed(), row=23, to=Phase.REMOVED_CLOSED, told="removed")
+
+
+@pytest.mark.row(25)
 def test_row_25_does_not_hold_once_the_expiry_is_reached():
     """Then the report is of the current terms."""
     before = active(was_replaced=True)

@@ -83,7 +83,7 @@ def calm(book: Book, excused: Counter[str]) -> Iterator[str]:
             else:
                 excused[excuse] += 1
         elif known.state is State.ACTIVE and not is_held:
-            excuse = untold(known, book.truth(known), station)
+            excuse = untold(known, book.truth(known), station, clock_steps=book.play.site.clock_steps)
             if excuse is None:
                 yield f"{_name(known)} is called Active, and its station does not hold it: {book.truth(known).ends}"
             else:

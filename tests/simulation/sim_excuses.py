@@ -16,9 +16,6 @@ def wrong_end(known: Reservation, station: SimStation, *, learned: timedelta, cl
         return SWEPT_BY_A_WRONG_CLOCK
     if is_swept and station.options.misbehaviour.clock_offset < learned - timedelta(seconds=2):
         return "its clock is slow, and nothing told by how much"
-    if known.phase is Phase.REMOVED_CLOSED and known.reserves_sent > 1:
-        # Row 25 asks again after an Expired of the old terms; after a Removed row 23 holds, as no word tells the two apart.
-        return "a Removed of what it held before came behind the Accepted of a later ReserveNow"
     if known.phase is Phase.EXPIRED_CLOSED and known.reserves_sent > 1 and not known.was_replaced:
         # Row 23: nobody knows whether the replacement came true, and the word of the old terms' end counts; row 22 cleans up.
         return "an Expired of its old terms came while nobody knew of the replacement's outcome"
@@ -35,9 +32,12 @@ def cannot_cancel(station: SimStation) -> str | None:
     return None
 
 
-def untold(known: Reservation, truth: Truth, station: SimStation) -> str | None:
+def untold(known: Reservation, truth: Truth, station: SimStation, *, clock_steps: bool) -> str | None:
     """Why no message could tell that the station dropped it."""
     last = truth.ends[-1] if truth.ends else ""
+    if last == "forgotten" and clock_steps:
+        # What was stored before our clock went back seems to have come after the boot, and forbids to restore.
+        return "forgotten, and the CSMS's own clock was wrong at its boot"
     if last == "used" and not truth.is_proven:
         return "used, and no transaction began"
     if last == "gone" and not truth.reported:

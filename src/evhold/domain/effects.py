@@ -102,7 +102,8 @@ def activate(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
     active = replace(
         active, ocpp_status="Accepted", status_info=status_info_of(fact), cancel_in_doubt=False, accepted_kept=False
     )
-    return replace(active, was_replaced=False) if ask is not None and ask.kind is AskKind.RENEW else active
+    is_renewed = ask is not None and ask.kind is AskKind.RENEW
+    return replace(active, was_replaced=False, held_report=None) if is_renewed else active
 
 
 def note_accepted(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
@@ -129,7 +130,8 @@ def refuse_by_error(reservation: Reservation, fact: Fact, heard: Heard) -> Reser
 
 def doubt(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
     """Unconfirmed: asked, outcome unknown; a retraction is due."""
-    return replace(reservation, state=State.UNCONFIRMED, cause=cause_of(fact), follow=None, attempts=0, retry_at=None)
+    doubted = replace(reservation, state=State.UNCONFIRMED, cause=cause_of(fact), follow=None, held_report=None)
+    return replace(doubted, attempts=0, retry_at=None)
 
 
 # --- replacements and repeats
@@ -176,9 +178,9 @@ def apply_held_report(reservation: Reservation, fact: Fact, heard: Heard) -> Res
     return _end(reservation, reservation.held_report, cause=None, confirmed=True)
 
 
-def expire_closed(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
-    """Expired by the station's word."""
-    return _end(reservation, State.EXPIRED, cause=None, confirmed=True)
+def end_not_renewed(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
+    """The report that looked like one of old terms was right; without one known any more it expired."""
+    return _end(reservation, reservation.held_report or State.EXPIRED, cause=None, confirmed=True)
 
 
 def remove_forgotten(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
@@ -280,7 +282,8 @@ def renew(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
     """The report is of the old terms: the current ones are asked for once more; the same report again asks no more."""
     if reservation.ask is not None and reservation.ask.kind is AskKind.RENEW:
         return reservation
-    return replace(reservation, follow=Due.RENEW, was_replaced=False, attempts=0, retry_at=None)
+    held = _reported(fact)
+    return replace(reservation, held_report=held, follow=Due.RENEW, was_replaced=False, attempts=0, retry_at=None)
 
 
 def end_as_reported(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:

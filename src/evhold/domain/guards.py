@@ -10,6 +10,7 @@ from evhold.domain.facts import (
     Match,
     Refused,
     ReportedExpired,
+    ReportedRemoved,
     Silent,
     TokenSeen,
     TransactionEnded,
@@ -113,12 +114,12 @@ def report_held(reservation: Reservation, fact: Fact) -> bool:
     return reservation.held_report is not None
 
 
-def expired_of_old_terms(reservation: Reservation, fact: Fact) -> bool:
+def reported_of_old_terms(reservation: Reservation, fact: Fact) -> bool:
     """It was replaced before and not renewed since, and the current expiry is still ahead."""
     renewing = reservation.follow is Due.RENEW or (
         reservation.ask is not None and reservation.ask.kind is AskKind.RENEW
     )
-    is_ahead = isinstance(fact, ReportedExpired) and fact.at < reservation.terms.expiry
+    is_ahead = isinstance(fact, ReportedExpired | ReportedRemoved) and fact.at < reservation.terms.expiry
     return is_ahead and (reservation.was_replaced or renewing)
 
 

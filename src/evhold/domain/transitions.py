@@ -107,7 +107,7 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     _row(53, (P.ACTIVE,), (Refused, Errored), do.keep_old_terms, to=(P.ACTIVE,), asks=UNDO, guard=when.refused_but_reserved),
     _row(53, (P.ACTIVE,), (Refused, Errored, Silent), do.doubt, to=(P.UNCONFIRMED,), asks=UNDO),
     _row(25, (P.ACTIVE,), Accepted, do.activate, to=(P.ACTIVE,), asks=RENEW),
-    _row(25, (P.ACTIVE,), (Refused, Errored), do.expire_closed, to=(P.EXPIRED_CLOSED,), asks=RENEW, guard=when.refused),
+    _row(25, (P.ACTIVE,), (Refused, Errored), do.end_not_renewed, to=(P.EXPIRED_CLOSED, P.REMOVED_CLOSED), asks=RENEW, guard=when.refused),
     _row(25, (P.ACTIVE,), (Errored, Silent), do.doubt, to=(P.UNCONFIRMED,), asks=RENEW),
     _row(56, (P.ACTIVE,), Accepted, do.activate, to=(P.ACTIVE,), asks=RESTORE),
     _row(56, (P.ACTIVE,), (Refused, Errored), do.remove_forgotten, to=(P.REMOVED_OPEN,), asks=RESTORE, guard=when.refused),
@@ -146,7 +146,7 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     _row(46, (P.FAILED_OPEN, P.CANCELED_OPEN), Errored, do.close, to=(P.FAILED_CLOSED, P.CANCELED_CLOSED), asks=RESERVES, guard=when.not_executed),
     # The station's reports
     _row(23, (P.ACTIVE, P.USED_UNPROVEN), REPORTS, do.hold_report, to=(P.ACTIVE, P.USED_UNPROVEN), guard=when.replacement_open),
-    _row(25, (P.ACTIVE,), ReportedExpired, do.renew, to=(P.ACTIVE,), guard=when.expired_of_old_terms),
+    _row(25, (P.ACTIVE,), REPORTS, do.renew, to=(P.ACTIVE,), guard=when.reported_of_old_terms),
     _row(23, (*LIVE, P.USED_UNPROVEN), REPORTS, do.end_as_reported, to=(P.EXPIRED_CLOSED, P.REMOVED_CLOSED)),
     _row(26, (P.USED_PROVEN,), REPORTS, do.nothing, to=(P.USED_PROVEN,), anomaly=True),
     _row(27, (P.CANCELED_OPEN,), REPORTS, do.close, to=(P.CANCELED_CLOSED,)),
