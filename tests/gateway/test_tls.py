@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 from gateway_harness import ask
-from tls_stage import Folder, provision, station_tls, stranger, tls_gateway
+from tls_gateway import provision, tls_gateway
 from trustme import KeyType
 from websockets.exceptions import InvalidHandshake
 
 from evhold.gateway.tls import Certificates, TlsFiles, TlsUnusable, open_context
+from tls_stage import Folder, station_tls, stranger
 
 
 @pytest.fixture

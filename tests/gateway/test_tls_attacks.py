@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from gateway_harness import PASSWORD, basic_auth
-from tls_stage import authority, provision, station_tls, stranger, tls_gateway
+from tls_gateway import provision, tls_gateway
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 
 from evhold.domain.security import Incidents
+from tls_stage import authority, station_tls, stranger
 
 
 @pytest.fixture

@@ -1,17 +1,14 @@
-"""Certificates of an authority of the tests' own, and a gateway that is reached by TLS."""
+"""Certificates of an authority of the tests' own: for a server, and for stations."""
 
 import ssl
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 
 import trustme
-from gateway_harness import Gateway
 
-from evhold.domain.station import Credentials
-from evhold.domain.values import StationId
-from evhold.gateway.tls import Certificates, TlsFiles
+from evhold.gateway.tls import TlsFiles
 
 
 @cache
@@ -43,20 +40,6 @@ class Folder:
         (self.path / "key.pem").write_bytes(made.private_key_pem.bytes())
         (self.path / "ca.pem").write_bytes((trusted or authority()).cert_pem.bytes())
         return made
-
-
-def tls_gateway(folder: Path, *, client_ca: bool = True, **more) -> Gateway:
-    """A gateway by TLS; with ``client_ca`` stations may show certificates."""
-    made = Folder(folder)
-    made.issue()
-    files = made.files if client_ca else replace(made.files, client_ca=None)
-    return Gateway(certificates=Certificates(files), **more)
-
-
-def provision(gateway: Gateway, station_id: str, **changes) -> None:
-    """What is provisioned of the station, over what the harness gave it."""
-    known = gateway.credentials.get(station_id.casefold(), Credentials(station_id=StationId(station_id)))
-    gateway.credentials[station_id.casefold()] = replace(known, **changes)
 
 
 def station_tls(
