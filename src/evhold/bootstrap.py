@@ -12,7 +12,7 @@ from typing import Final
 
 import structlog
 
-from evhold import bindings, security
+from evhold import bindings
 from evhold.adapters.bus_local import LocalBus
 from evhold.adapters.clock import SystemClock, SystemIds
 from evhold.adapters.orders import TaskOrders
@@ -76,7 +76,6 @@ class App:
 
     def __init__(self, settings: Settings, *, patience_s: float = LONG_S) -> None:
         self.settings = settings
-        self.certificates = security.certificates(settings)
         self.clock = SystemClock()
         self.orders = TaskOrders()
         self.rules = bindings.rules_of(settings)
@@ -180,7 +179,7 @@ class App:
         )
         api = self._api(self._web_calls(bus, signer))
         with named("--stations", settings.stations):
-            await stations.start(settings.stations.host, settings.stations.port, certificates=self.certificates)
+            await stations.start(settings.stations.host, settings.stations.port)
         with named("--api", settings.api):
             api_port = await api.start(settings.api.host, settings.api.port)
         self._servers = (stations, api)
@@ -218,11 +217,6 @@ class App:
         except StorageAway as error:
             log.warning("stopped.storage-away", error=str(error))
         await self.storage.close()
-
-    def reload_certificates(self) -> None:
-        """The files of certificates are read anew; broken ones leave those in force, and an error in the log."""
-        if self.certificates is not None:
-            self.certificates.reload()
 
     async def _start_events(self) -> LocalBus:
         position = await self.log.last()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
@@ -213,3 +214,26 @@ async def test_a_line_that_is_cut_costs_one_attempt(line: Line, clock: MovedCloc
     assert await storage.read(lambda tx: len(tx.connectors.of_all())) == 1
     assert await storage.look(lambda tx: tx.connection.execute(text("SELECT 1")).scalar()) == 1
     await storage.close()
+
+
+async def test_a_connection_that_was_given_up_half_way_is_not_used_again(
+    mortal: Postgres, monkeypatch, clock: MovedClock
+) -> None:
+    """A reader that was not answered in time leaves its BEGIN behind: what came to that connection next was never committed."""
+    where = make_url(mortal.create())
+    storage = open_storage(where.render_as_string(hide_password=False), clock=clock)
+    backend = await storage.look(lambda tx: tx.connection.execute(text("SELECT pg_backend_pid()")).scalar())
+    assert isinstance(backend, int)
+    monkeypatch.setattr("evhold.adapters.sql.pg_storage.ATTEMPT_S", 0.1)
+    os.kill(backend, signal.SIGSTOP)
+    try:
+        with pytest.raises(StorageAway):
+            await storage.look(lambda tx: tx.outbox.after(0, limit=1))
+    finally:
+        os.kill(backend, signal.SIGCONT)
+    monkeypatch.undo()
+    await storage.transact(lambda tx: tx.tokens.put(token("stored")))
+    elsewhere = open_storage(where.render_as_string(hide_password=False), clock=clock)
+    assert await names(elsewhere) == ["stored"]
+    await storage.close()
+    await elsewhere.close()

@@ -7,7 +7,10 @@ import pytest
 import uvloop
 import websockets
 from gateway_harness import PASSWORD, Gateway, ask
+from structlog.testing import capture_logs
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from evhold.usecases.ports import Overtaken
 
 
 async def refusal(connecting) -> websockets.Response:
@@ -149,16 +152,25 @@ async def test_frames_right_behind_the_handshake_are_served(gateway):
         assert json.loads(await client.recv()) == [3, "m1", {"text": "early"}]
 
 
-async def test_a_context_that_cannot_be_loaded_ends_the_socket(gateway):
-    """A failing on_open closes with 1011, and on_closed is not told."""
-    gateway.open_failure = OSError("no database")
-    client = await gateway.connect()
-    with pytest.raises(ConnectionClosed) as closed:
-        await client.recv()
-    await gateway.until(lambda: not len(gateway.registry))
+@pytest.mark.parametrize(
+    ("failure", "logged"),
+    [
+        (OSError("no database"), ("gateway.task-failed", "error")),
+        (Overtaken("no lease"), ("station.not-opened", "warning")),
+    ],
+)
+async def test_a_context_that_cannot_be_loaded_ends_the_socket(gateway, failure, logged):
+    """A failing on_open closes with 1011, and on_closed is not told; a node without a lease is no fault."""
+    gateway.open_failure = failure
+    with capture_logs() as logs:
+        client = await gateway.connect()
+        with pytest.raises(ConnectionClosed) as closed:
+            await client.recv()
+        await gateway.until(lambda: not len(gateway.registry))
 
     assert closed.value.rcvd.code == 1011
     assert ("closed", "CS1") not in gateway.told
+    assert logged in [(one["event"], one["log_level"]) for one in logs]
 
 
 async def test_a_socket_that_never_asks_is_dropped():

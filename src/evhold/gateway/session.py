@@ -15,8 +15,6 @@ from typing import Final
 
 from msgspec import Raw
 
-from evhold.domain.errors import SerialNumberMismatch
-from evhold.domain.security import Incident, Incidents
 from evhold.gateway.node import Answer, Node, log
 from evhold.gateway.peer import GOING_AWAY, INTERNAL_ERROR, POLICY_VIOLATION, Peer
 from evhold.gateway.registry import Registry
@@ -197,10 +195,14 @@ class Session:
             return
         try:
             await self._node.hooks.on_open(self.context)
-        except BaseException:
+        except BaseException as error:
             if self._peer is not None:
                 self._peer.close(INTERNAL_ERROR, reason="try again later")
-            raise
+            if not isinstance(error, Overtaken):
+                raise
+            # This node has no lease: another one is better off.
+            log.warning("station.not-opened", station=self.context.station_id, reason=str(error))
+            return
         self._ready = True
         log.info(
             "station.connected",
@@ -328,21 +330,6 @@ class Session:
         else:
             log.warning("call.refused", code=error.code, fault=error.description, **where)
         self._connection.refuse(event.message_id, error)
-        if isinstance(error.__cause__, SerialNumberMismatch):
-            self._unmask()
-
-    def _unmask(self) -> None:
-        # B01.FR.12: who is not the certificate's station is sent away.
-        incident = Incident(
-            type=Incidents.BAD_CERTIFICATE,
-            station_id=self.context.station_id,
-            detail="serial-number-of-another",
-            remote=self.context.remote.rpartition(":")[0].strip("[]"),
-        )
-        self._node.hooks.on_incident(incident)
-        for data in self._connection.data_to_send():
-            self._send(data)
-        self._leave(POLICY_VIOLATION, reason="the serial number is not the certificate's")
 
     # Outcomes
 

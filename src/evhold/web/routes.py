@@ -161,7 +161,6 @@ STATIONS: Final = (
         handler=stations.put,
         body=dto.StationPut,
         answers={200: dto.StationDto, 201: dto.StationDto},
-        problems=("security-profile-lowered",),
     ),
     Operation(
         method="DELETE",

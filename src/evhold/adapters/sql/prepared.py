@@ -149,6 +149,12 @@ def _run(connection: Connection, text: CompiledText, values: Values) -> Any:
         cursor.execute(text.text, parameters)
     except connection.dialect.loaded_dbapi.Error as error:
         raise _wrapped(connection, text, error) from error
+    except Exception:
+        raise
+    except BaseException:
+        # Given up half-way, perhaps within the BEGIN: as by SQLAlchemy's own execution, the connection is not used again.
+        connection.invalidate()
+        raise
     return cursor
 
 

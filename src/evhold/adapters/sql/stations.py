@@ -26,9 +26,7 @@ _KNOWN: Final = Prepared(select(s.id, s.removed_at, s.clock_offset).where(s.fold
 _GIVEN: Final = names_of(stations, leave_out="removed_at")
 _INSERT: Final = Prepared(insert(stations), _GIVEN)
 _UPDATE: Final = update(stations).where(s.folded_id == bindparam("wanted"))
-_CREDENTIALS: Final = select(s.id, s.password_salt, s.password_hash, s.security_profile, s.serial_number).where(
-    s.removed_at.is_(None)
-)
+_CREDENTIALS: Final = select(s.id, s.password_salt, s.password_hash, s.security_profile).where(s.removed_at.is_(None))
 _EPOCH: Final = Prepared(
     update(stations).where(s.folded_id == bindparam("wanted")).values(epoch=s.epoch + 1).returning(s.epoch)
 )
@@ -101,7 +99,6 @@ class StationStore:
                 password_salt=row.password_salt,
                 password_hash=row.password_hash,
                 security_profile=row.security_profile,
-                serial_number=row.serial_number,
             )
             for row in self._connection.execute(_CREDENTIALS)
         ]
