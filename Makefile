@@ -9,7 +9,7 @@ PATHS := src tests tools $(wildcard bench)
 WORKERS ?= 2
 export PYTHON
 
-.PHONY: help demo test soak bench bench-full check docs format lock clean setup setup-dev
+.PHONY: help demo test soak bench bench-full fuzz soak-load sbom check docs format lock clean setup setup-dev
 
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
@@ -21,7 +21,14 @@ test: setup-dev ## all tests (ARGS="-k word" picks some, WORKERS=0 runs them in 
 	@$(PY) -m pytest -n $(WORKERS) --dist loadgroup $(ARGS)
 
 soak: setup-dev ## the tests at full size: many more generated examples
+	@$(PY) tests/fuzz --inputs 1000000 --stored 20000 --guided 200000
 	@EVHOLD_SOAK=1 $(PY) -m pytest -n $(WORKERS) --dist loadgroup --hypothesis-profile soak $(ARGS)
+
+fuzz: setup-dev ## inputs that no station should send (ARGS="--inputs 1000000 --seed 7")
+	@$(PY) tests/fuzz $(ARGS)
+
+soak-load: setup-dev ## 5,000 stations for 15 minutes, with churn, faults and bad peers (ARGS="--stations 500 --minutes 5")
+	@$(PY) -m bench.soak $(ARGS)
 
 bench: setup-dev ## measure, against baselines run in the same session (ARGS="--only reserve")
 	@$(PY) -m bench $(ARGS)
@@ -39,6 +46,7 @@ check: setup-dev ## format, lint, types, import contracts, generated files
 	@$(PY) tools/state_machine.py --check
 	@$(PY) tools/traceability.py --check
 	@$(PY) tools/events.py --check
+	@$(PY) tools/sbom.py --check
 
 docs: setup-dev ## write the generated files anew
 	@$(PY) tools/generate_messages.py
@@ -49,6 +57,9 @@ docs: setup-dev ## write the generated files anew
 format: setup-dev ## format, and mend what the linter can
 	@$(BIN)/ruff check --fix-only --quiet $(PATHS)
 	@$(BIN)/ruff format $(PATHS)
+
+sbom: setup ## what the service is made of, as CycloneDX JSON, from the lock
+	@$(PY) tools/sbom.py
 
 lock: setup-dev ## resolve the dependencies anew (ARGS=--upgrade for newer versions)
 	@$(PY) tools/lock.py $(ARGS)

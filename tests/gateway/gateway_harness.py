@@ -274,4 +274,6 @@ async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
         size = second & 0x7F
         if size == 126:
             size = int.from_bytes(await reader.readexactly(2), "big")
+        elif size == 127:
+            size = int.from_bytes(await reader.readexactly(8), "big")
         return first & 0xF, await reader.readexactly(size)
