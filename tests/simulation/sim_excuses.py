@@ -48,9 +48,6 @@ def untold(known: Reservation, truth: Truth, station: SimStation, *, clock_steps
         return "forgotten, and other things happened at the station after its boot"
     if last == "forgotten" and known.cancel_requested_at is not None:
         return cannot_cancel(station)
-    if last == "refused again" and not all(isinstance(one.evse_id, int) for one in station.accepted.values()):
-        # Row 53: all its connectors were Reserved when the old terms were refused, too.
-        return "refused again, while its EVSE was Reserved for one of any EVSE"
     if last == "canceled" and known.cancel_requested_at is not None:
         return cannot_cancel(station)
     return None

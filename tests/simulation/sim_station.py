@@ -80,7 +80,6 @@ class SimStation:
         self.world, self.options, self.weather = world, options, weather
         self.truth: dict[int, Truth] = {}
         self.acknowledged: list[TransactionEventRequest] = []
-        self.accepted: dict[int, ReserveNowRequest] = {}
         self.wanted = True
         self.link: Link | None = None
         self._connect, self._rng = connect, rng
@@ -266,8 +265,6 @@ class SimStation:
             case ReserveNowRequest(), ReserveNowResponse():
                 truth = self.truth_of(request.id)
                 truth.reserves.append(answer.status)
-                if answer.status == "Accepted":
-                    self.accepted[request.id] = request
                 if answer.status != "Accepted" and truth.ends[-1:] == ["forgotten"]:
                     truth.ends.append("refused again")
             case CancelReservationRequest(), CancelReservationResponse(status="Accepted"):

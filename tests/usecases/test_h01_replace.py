@@ -245,6 +245,23 @@ async def test_refused_again_after_a_boot(stage, active):
 
 
 @pytest.mark.row(53)
+async def test_refused_again_when_the_boot_was_before_the_replacement(stage, active):
+    """Our own orders since the boot are no word of the station: what it accepted before may be forgotten."""
+    station = await stage.connect()
+    await connectors(stage, "Reserved")
+    await stage.move(1)
+    await stage.boot(station)
+    await stage.move(1)
+    stage.stations.answers("replace", refused("Occupied"))
+    stage.stations.answers("undo", refused("Occupied"))
+    stage.stations.answers("cancel", Stations.HOLD)
+
+    await stage.replaced(active, expiry=stage.after(60))
+
+    assert await stage.phase(active) is Phase.UNCONFIRMED
+
+
+@pytest.mark.row(53)
 async def test_refused_again_for_any_evse(stage):
     """No connector can say that it is held."""
     known = await stage.reserve(evse_id=None)

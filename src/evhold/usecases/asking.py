@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final
 
-from evhold.domain.facts import Errored, Fact, Refused
+from evhold.domain.facts import Accepted, Errored, Fact, Refused
 from evhold.domain.reservation import Reservation, with_ask
 from evhold.domain.transitions import asked
 from evhold.domain.values import Ask, AskKind, StationId
@@ -84,8 +85,19 @@ def with_reserved(tx: Tx, reservation: Reservation, fact: Fact) -> Fact:
     if not isinstance(fact, Refused | Errored) or fact.ask.kind is not AskKind.UNDO or evse_id is None:
         return fact
     station = tx.stations.find(reservation.station_id)
-    if station is None or (station.booted_at is not None and station.booted_at >= reservation.updated_at):
+    if station is None:
+        return fact
+    if station.booted_at is not None and taken_at(tx, reservation, booted_at=station.booted_at) <= station.booted_at:
         # What was Reserved before a boot may be forgotten by now, and the station has not told yet.
         return fact
     connectors = [one for one in tx.connectors.of(reservation.station_id) if one.evse_id == evse_id]
     return replace(fact, still_reserved=bool(connectors) and all(one.status == RESERVED for one in connectors))
+
+
+def taken_at(tx: Tx, known: Reservation, *, booted_at: datetime) -> datetime:
+    """When the station last accepted it: what it took, or took anew, after the boot it can't have forgotten at it."""
+    if known.updated_at < booted_at:
+        return known.updated_at
+    # A wish that came and went since, or an order of ours, is no word of the station.
+    accepted = [row.at for row in tx.reservations.history(known.id) if row.fact == Accepted.__name__]
+    return max(accepted, default=known.created_at)

@@ -5,10 +5,9 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from evhold.domain.facts import Accepted
 from evhold.domain.reservation import Reservation, State
 from evhold.domain.values import AskKind, EvseId, ReservationId, StationId
-from evhold.usecases.asking import Asker, Wanted
+from evhold.usecases.asking import Asker, Wanted, taken_at
 from evhold.usecases.ports import Connected
 from evhold.usecases.stores import Tx
 
@@ -63,17 +62,8 @@ def forgotten(tx: Tx, station_id: StationId, *, booted_at: datetime, free: froze
         known
         for known in tx.reservations.at_station(station.id, states=[State.ACTIVE])
         if known.ask is None and known.due is None and known.terms.evse_id in free - busy
-        if _taken_at(tx, known, booted_at=booted_at) < booted_at
+        if taken_at(tx, known, booted_at=booted_at) < booted_at
     ]
-
-
-def _taken_at(tx: Tx, known: Reservation, *, booted_at: datetime) -> datetime:
-    """When the station last accepted it: what it took, or took anew, after the boot it can't have forgotten at it."""
-    if known.updated_at < booted_at:
-        return known.updated_at
-    # A wish that came and went since, say, is no word of the station.
-    accepted = [row.at for row in tx.reservations.history(known.id) if row.fact == Accepted.__name__]
-    return max(accepted, default=known.created_at)
 
 
 def _choose(
