@@ -1,80 +1,248 @@
 """Who may call what: every operation of the table with a key of every role, and without one."""
 
 import asyncio
+import json
+from dataclasses import dataclass, replace
+from typing import Any
 
 import httpx
 import pytest
-from web_bench import Bench
+from web_bench import DRIVER, TOKEN, Bench
 
+from evhold.adapters.clock import SystemIds
 from evhold.domain.access import Role
+from evhold.domain.values import IdToken
+from evhold.usecases import provision
+from evhold.usecases.provision import KeyOrder
+from evhold.web import openapi
 from evhold.web.operations import Operation
 from evhold.web.routes import OPERATIONS
 
-# As interface.md says: admin all; operator all but keys; driver its reservations and free EVSEs; readonly looks.
-KEYS = {"listKeys", "createKey", "revokeKey"}
-RESERVING = {"reserve", "replaceReservation", "cancelReservation", "keepReservation", "askNow"}
-OPERATING = {
-    "putStation",
-    "removeStation",
-    "readCapabilities",
-    "callStation",
-    "putToken",
-    "removeToken",
-    "createDriverLink",
-    "switchReservations",
+# Who calls, in the order of the columns below. A driver's call names a reservation of its own token, or of another's.
+CALLERS = ("none", "wrong", "expired", "revoked", "readonly", "driver", "driver-other", "operator", "admin")
+NO, OK, MADE, LATER, GONE, HIDDEN, DONE = 403, 200, 201, 202, 410, 404, 204
+CONFLICT = 409
+# What an address or a body without a key is answered: whose link it is, and whether anybody is signed in.
+BY_LINK = (OK,) * len(CALLERS)
+
+
+def keyed(*answers: int) -> tuple[int, ...]:
+    """The row of an operation that needs a key: 401 without a good one, then readonly, driver, other driver, operator, admin."""
+    return (401,) * 4 + answers
+
+
+LOOKING = keyed(OK, OK, OK, OK, OK)
+INSIGHT = keyed(OK, NO, NO, OK, OK)
+OPERATING = keyed(NO, NO, NO, OK, OK)
+#: Every operation of the API, and what each caller is answered.
+MATRIX: dict[str, tuple[int, ...]] = {
+    # reservations
+    "reserve": keyed(NO, MADE, NO, MADE, MADE),
+    "listReservations": LOOKING,
+    "showReservation": keyed(OK, OK, HIDDEN, OK, OK),
+    "showHistory": keyed(OK, OK, HIDDEN, OK, OK),
+    "replaceReservation": keyed(NO, OK, HIDDEN, OK, OK),
+    "cancelReservation": keyed(NO, OK, HIDDEN, OK, OK),
+    "keepReservation": keyed(NO, CONFLICT, HIDDEN, CONFLICT, CONFLICT),
+    "askNow": keyed(NO, CONFLICT, HIDDEN, CONFLICT, CONFLICT),
+    "createDriverLink": keyed(NO, NO, NO, MADE, MADE),
+    "downloadReservations": INSIGHT,
+    # stations
+    "listStations": LOOKING,
+    "showStation": LOOKING,
+    "putStation": OPERATING,
+    "removeStation": keyed(NO, NO, NO, DONE, DONE),
+    "readCapabilities": OPERATING,
+    "switchReservations": OPERATING,
+    "listMessages": INSIGHT,
+    "callStation": OPERATING,
+    "listActions": INSIGHT,
+    # tokens
+    "listTokens": INSIGHT,
+    "showToken": INSIGHT,
+    "putToken": OPERATING,
+    "removeToken": keyed(NO, NO, NO, DONE, DONE),
+    # keys
+    "listKeys": keyed(NO, NO, NO, NO, OK),
+    "createKey": keyed(NO, NO, NO, NO, MADE),
+    "revokeKey": keyed(NO, NO, NO, NO, DONE),
+    # what is told
+    "followEvents": LOOKING,
+    "showFigures": INSIGHT,
+    "showTimeline": INSIGHT,
+    # webhooks
+    "listWebhooks": OPERATING,
+    "createWebhook": keyed(NO, NO, NO, MADE, MADE),
+    "showWebhook": OPERATING,
+    "removeWebhook": keyed(NO, NO, NO, DONE, DONE),
+    "rotateWebhookSecret": OPERATING,
+    "testWebhook": OPERATING,
+    "listDeliveries": OPERATING,
+    "redeliver": keyed(NO, NO, NO, HIDDEN, HIDDEN),
+    # by a link, whatever the key
+    "showByLink": BY_LINK,
+    "extendByLink": BY_LINK,
+    "cancelByLink": BY_LINK,
+    "followByLink": BY_LINK,
+    # the page's session: signing in with each key; no cookie is sent
+    "signIn": (401, 401, 401, 401, OK, OK, OK, OK, OK),
+    "showSession": (401,) * len(CALLERS),
+    "signOut": (DONE,) * len(CALLERS),
 }
-OPERATING |= {"listWebhooks", "createWebhook", "showWebhook", "removeWebhook", "rotateWebhookSecret", "testWebhook"}
-OPERATING |= {"listDeliveries", "redeliver"}
-LOOKING = {"listReservations", "showReservation", "showHistory", "listStations", "showStation", "followEvents"}
-INSIGHT = {"listMessages", "listTokens", "showToken", "listActions"}
-INSIGHT |= {"downloadReservations", "showFigures", "showTimeline"}
-# What stands in the address or the body says who may.
-PUBLIC = {"signIn", "showSession", "signOut", "showByLink", "extendByLink", "cancelByLink", "followByLink"}
-MAY = {
-    Role.ADMIN: KEYS | RESERVING | OPERATING | LOOKING | INSIGHT,
-    Role.OPERATOR: RESERVING | OPERATING | LOOKING | INSIGHT,
-    Role.DRIVER: RESERVING | LOOKING,
-    Role.READONLY: LOOKING | INSIGHT,
-}
-
-
-def address(operation: Operation) -> str:
-    """The operation's address with things that are not there in its parts."""
-    parts = {"reservationId:int": "7", "stationId": "NOBODY", "action": "Reset", "keyId:int": "999"}
-    parts |= {"webhookId:int": "999", "number:int": "7"}
-    parts |= {"type": "Central", "idToken": "NOBODY", "link": "NOBODY"}
-    path = operation.address
-    for name, value in parts.items():
-        path = path.replace(f"{{{name}}}", value)
-    return path
-
-
-async def status_of(bench: Bench, operation: Operation, headers: dict[str, str]) -> int:
-    """The status alone, as an event stream has no end."""
-    body = None if operation.method == "GET" else {}
-    request = bench.client.build_request(operation.method, address(operation), headers=headers, json=body)
-    answer = await bench.client.send(request, stream=True)
-    await answer.aclose()
-    return answer.status_code
+ROLES = {"readonly": Role.READONLY, "driver": Role.DRIVER, "driver-other": Role.DRIVER}
+ROLES |= {"operator": Role.OPERATOR, "admin": Role.ADMIN}
 
 
 def test_the_matrix_names_every_operation() -> None:
-    """No operation is without a rule."""
-    assert {operation.name for operation in OPERATIONS} == MAY[Role.ADMIN] | PUBLIC
-    assert {operation.name for operation in OPERATIONS if operation.is_public} == PUBLIC
+    """Of the table that makes the routes, and of the OpenAPI document; and it is about as many callers as there are."""
+    document = json.loads(openapi.document("0"))
+    described = {one["operationId"] for path in document["paths"].values() for one in path.values()}
+    assert MATRIX.keys() == {operation.name for operation in OPERATIONS} == described
+    assert {len(row) for row in MATRIX.values()} == {len(CALLERS)}
+    free = {operation.name for operation in OPERATIONS if operation.is_public}
+    assert free == {name for name, row in MATRIX.items() if row[0] != 401} | {"signIn", "showSession"}
 
 
-@pytest.mark.parametrize("role", Role)
-async def test_each_role_may_call_what_is_its_own(bench: Bench, role: Role) -> None:
-    """403 for all else; whatever the rest is answered, it is not 403."""
-    refused = {operation.name for operation in OPERATIONS if await status_of(bench, operation, bench.auth(role)) == 403}
-    assert refused == MAY[Role.ADMIN] - MAY[role]
+@dataclass
+class Stage:
+    """What one caller's calls are about; things are made anew for each call, by the admin."""
+
+    bench: Bench
+    token: IdToken
+    made: int = 0
+
+    async def post(self, path: str, body: object) -> dict[str, Any]:
+        """What the admin makes."""
+        answer = await self.bench.client.post(f"/api/v1{path}", headers=self.bench.auth(), json=body)
+        assert answer.status_code == 201, answer.text
+        told: dict[str, Any] = answer.json()
+        return told
+
+    async def put(self, path: str, body: object) -> None:
+        """What the admin provisions."""
+        answer = await self.bench.client.put(f"/api/v1{path}", headers=self.bench.auth(), json=body)
+        assert answer.status_code in (200, 201), answer.text
+
+    def terms(self) -> dict[str, object]:
+        """Of a reservation of this caller's token, at a station of its own."""
+        return self.bench.terms(
+            stationId=f"M{self.made}", idToken={"idToken": self.token.id_token, "type": self.token.type}
+        )
+
+    async def address(self, operation: Operation) -> str:
+        """The operation's address, with things that are there in its parts."""
+        self.made += 1
+        path = operation.address
+        await self.put(f"/stations/M{self.made}", {})
+        if "{reservationId:int}" in path or "{link}" in path:
+            told = await self.post("/reservations", self.terms() | {"driverLink": True})
+            path = path.replace("{reservationId:int}", str(told["id"]))
+            path = path.replace("{link}", told["driverLink"].rpartition("/")[2])
+        if "{webhookId:int}" in path:
+            told = await self.post("/webhooks", {"url": "http://127.0.0.1:9/hook"})
+            path = path.replace("{webhookId:int}", str(told["id"]))
+        if "{keyId:int}" in path:
+            path = path.replace("{keyId:int}", str((await self.post("/keys", {"role": "readonly"}))["id"]))
+        if "{idToken}" in path:
+            await self.put(f"/tokens/Central/M{self.made}", {"status": "Accepted"})
+        for part, value in {
+            "{stationId}": f"M{self.made}",
+            "{action}": "ClearCache",
+            "{number:int}": "7",
+            "{type}": "Central",
+            "{idToken}": f"M{self.made}",
+        }.items():
+            path = path.replace(part, value)
+        return path
+
+    def body(self, operation: Operation, key: str) -> object:
+        """A body that works."""
+        bodies: dict[str, object] = {
+            "reserve": self.terms(),
+            "replaceReservation": {"expiryDateTime": self.bench.expiry(60)},
+            "extendByLink": {"expiryDateTime": self.bench.expiry(60)},
+            "switchReservations": {"enabled": True},
+            "createKey": {"role": "readonly"},
+            "createWebhook": {"url": "http://127.0.0.1:9/hook"},
+            "putToken": {"status": "Accepted"},
+            "signIn": {"key": key},
+        }
+        return bodies.get(operation.name, {})
+
+    async def status(self, operation: Operation, key: str | None) -> int:
+        """What this key is answered; the status alone, as an event stream has no end."""
+        request = self.bench.client.build_request(
+            operation.method,
+            await self.address(operation),
+            headers={} if key is None else {"Authorization": f"Bearer {key}"},
+            json=None if operation.method == "GET" else self.body(operation, key or "none"),
+        )
+        answer = await self.bench.client.send(request, stream=True)
+        await answer.aclose()
+        self.bench.client.cookies.clear()
+        return answer.status_code
+
+
+async def key_of(bench: Bench, caller: str) -> str | None:
+    """A key that is as the caller's name says; of an admin, where it is none any more."""
+    if caller in ROLES:
+        return bench.keys[ROLES[caller]]
+    if caller in ("none", "wrong"):
+        return None if caller == "none" else "evh_wrong"
+    made = await provision.create_key(
+        KeyOrder(name=caller, role=Role.ADMIN), who="test", storage=bench.storage, clock=bench.clock, ids=SystemIds()
+    )
+    if caller == "revoked":
+        await bench.client.delete(f"/api/v1/keys/{made.key.id}", headers=bench.auth())
+    else:
+        ended = replace(made.key, expires_at=bench.clock.now())
+        await bench.storage.transact(lambda tx: tx.keys.save(ended))
+    return made.secret
+
+
+@pytest.mark.parametrize("caller", CALLERS)
+async def test_each_caller_is_answered_as_the_matrix_says(bench: Bench, caller: str) -> None:
+    """Every operation, with things that are there: nothing but the caller is in its way."""
+    key, column = await key_of(bench, caller), CALLERS.index(caller)
+    stage = Stage(bench, token=DRIVER if caller == "driver" else TOKEN)
+    told = {operation.name: await stage.status(operation, key) for operation in OPERATIONS}
+    assert told == {name: row[column] for name, row in MATRIX.items()}
+
+
+async def test_a_driver_is_told_of_its_own_alone(bench: Bench) -> None:
+    """In lists and streams there is nothing of others, nor can it put a reservation under another's token."""
+    others = (await bench.reserve()).json()
+    token = {"idToken": DRIVER.id_token, "type": DRIVER.type}
+    own = (await bench.reserve(evseId=2, idToken=token)).json()
+    driver = bench.auth(Role.DRIVER)
+    listed = (await bench.client.get("/api/v1/reservations", headers=driver)).json()
+    assert [one["id"] for one in listed] == [own["id"]]
+    for query in (f"idToken={TOKEN.id_token}", "evseId=1"):
+        assert (await bench.client.get(f"/api/v1/reservations?{query}", headers=driver)).json() == []
+    path = f"/api/v1/reservations/{own['id']}"
+    changed = {"idToken": {"idToken": TOKEN.id_token, "type": TOKEN.type}}
+    assert (await bench.client.patch(path, headers=driver, json=changed)).status_code == 403
+    for terms in ({"force": True}, {"notify": ["ntfy://ntfy.example/x"]}):
+        refused = await bench.client.post(
+            "/api/v1/reservations", headers=driver, json=bench.terms(idToken=token, **terms)
+        )
+        assert refused.status_code == 403
+    # The same text under another type is another token.
+    alike = bench.terms(idToken={"idToken": DRIVER.id_token, "type": "Central"})
+    assert (await bench.client.post("/api/v1/reservations", headers=driver, json=alike)).status_code == 403
+    headers = driver | {"Last-Event-ID": "0"}
+    async with asyncio.timeout(5), bench.client.stream("GET", "/api/v1/events", headers=headers) as answer:
+        seen = ""
+        async for line in answer.aiter_lines():
+            seen += line
+            if line.startswith("data:") and f'"id":{own["id"]},' in line:
+                break
+    assert f'"id":{others["id"]},' not in seen
+    assert TOKEN.id_token not in seen
 
 
 async def test_without_a_key_there_is_no_answer(bench: Bench) -> None:
-    """401 with WWW-Authenticate, for every operation, unknown addresses and unknown methods too."""
-    statuses = {await status_of(bench, operation, {}) for operation in OPERATIONS if operation.name not in PUBLIC}
-    assert statuses == {401}
+    """401 with WWW-Authenticate before 404 and 405."""
     for method, path in (("GET", "/api/v1/nothing"), ("PUT", "/api/v1/reservations"), ("GET", "/api/v1")):
         answer = await bench.client.request(method, path, headers={"Authorization": "Bearer wrong"})
         assert (answer.status_code, answer.json()["type"]) == (401, "/problems/unauthorized")
