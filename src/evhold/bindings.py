@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final, Literal
 
 from evhold.config import Settings
-from evhold.domain.access import ApiKey
+from evhold.domain.access import Actor, ApiKey
 from evhold.domain.authorization import TokenInfo
 from evhold.domain.station import Registration, Station
 from evhold.domain.transaction import Event
@@ -18,6 +18,7 @@ from evhold.gateway.server import ServerSettings
 from evhold.gateway.websocket import SocketSettings
 from evhold.ocpp.v201 import routes as v201
 from evhold.usecases import (
+    audit,
     b01_boot,
     b05_set_variables,
     b06_get_variables,
@@ -269,12 +270,12 @@ def station_calls(
     storage, stations, clock = parts.storage, parts.stations, parts.clock
 
     # Whoever was given a password may connect with it at once: the answer waits for the gate.
-    async def put(order: provision.PutStation, *, who: str) -> provision.StationPut:
+    async def put(order: provision.PutStation, *, who: Actor) -> provision.StationPut:
         done = await provision.put_station(order, who=who, storage=storage, clock=clock, ids=parts.ids)
         await refresh_credentials()
         return done
 
-    async def remove(station_id: str, *, who: str) -> None:
+    async def remove(station_id: str, *, who: Actor) -> None:
         await provision.remove_station(station_id, who=who, storage=storage, clock=clock)
         await refresh_credentials()
 
@@ -343,7 +344,7 @@ def key_calls(storage: Storage, *, ring: KeyRing, clock: Clock, ids: Ids) -> web
     """API keys; ``ring`` knows who holds one."""
 
     # Whoever has revoked a key is told so when it opens nothing more here; other nodes hear of it by the event.
-    async def revoke(key_id: int, *, who: str) -> ApiKey:
+    async def revoke(key_id: int, *, who: Actor) -> ApiKey:
         revoked = await provision.revoke_key(key_id, who=who, storage=storage, clock=clock)
         ring.forget(key_id)
         return revoked
@@ -360,6 +361,13 @@ def key_calls(storage: Storage, *, ring: KeyRing, clock: Clock, ids: Ids) -> web
     )
 
 
+def audit_calls(storage: Storage, *, clock: Clock) -> web.AuditCalls:
+    """Who did what."""
+    return web.AuditCalls(
+        note=partial(audit.note, storage=storage, clock=clock), page=partial(audit.page, storage=storage)
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryCalls:
     """What the terminal provisions: straight into the database, seen by a running server."""
@@ -372,7 +380,7 @@ class RegistryCalls:
     now: Callable[[], datetime]
 
 
-def registry_calls(storage: Storage, *, who: str, clock: Clock, ids: Ids) -> RegistryCalls:
+def registry_calls(storage: Storage, *, who: Actor, clock: Clock, ids: Ids) -> RegistryCalls:
     """The provisioning calls; ``who`` is named in the audit."""
     return RegistryCalls(
         put_station=partial(provision.put_station, who=who, storage=storage, clock=clock, ids=ids),

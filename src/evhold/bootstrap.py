@@ -25,6 +25,7 @@ from evhold.adapters.sql.storage import open_storage
 from evhold.alone import Alone
 from evhold.cluster import Cluster
 from evhold.config import Address, Settings, named
+from evhold.domain.access import Actor
 from evhold.domain.events import Event, RegistryChanged
 from evhold.domain.limits import Failures
 from evhold.domain.values import StationId
@@ -43,7 +44,7 @@ from evhold.ocpp.v201.provisioning import Provisioning
 from evhold.outward import Outward
 from evhold.simulator.options import World as SimulatedWorld
 from evhold.station_life import StationLife, expectations, offsets
-from evhold.usecases import h04_end, provision, signing
+from evhold.usecases import audit, h04_end, provision, signing
 from evhold.usecases.ghosts import Ghost
 from evhold.usecases.keyring import KeyRing
 from evhold.usecases.ports import StorageAway, Told
@@ -121,6 +122,7 @@ class App:
             queue_limit=settings.station_queue,
         )
         self.streams = Streams()
+        self._audit_kept = timedelta(days=settings.keep_audit)
         self.failures = Failures(settings.failed_logins)
         self.trouble: str | None = "starting"
         self._tasks: list[asyncio.Task[None]] = []
@@ -259,7 +261,7 @@ class App:
                 session.expel()
 
     async def _keep_house(self) -> None:
-        """Once a minute: when stations were last heard and keys last used, credentials anew, old events away."""
+        """Once a minute: when stations were last heard and keys last used, credentials anew, old events and audit away."""
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
             try:
@@ -267,6 +269,7 @@ class App:
                 await self.keys.store_uses()
                 await self.credentials.refresh()
                 await self.log.prune(before=self.clock.now() - EVENTS_KEPT)
+                await audit.prune(before=self.clock.now() - self._audit_kept, storage=self.storage)
             except StorageAway as error:
                 log.warning("housekeeping.storage-away", error=str(error))
 
@@ -327,6 +330,7 @@ class App:
             tokens=bindings.token_calls(self.parts.storage, clock=self.clock),
             keys=bindings.key_calls(self.parts.storage, ring=self.keys, clock=self.clock, ids=self.ids),
             webhooks=self.outward.calls,
+            audit=bindings.audit_calls(self.parts.storage, clock=self.clock),
             check_notify=self.outward.notifier.check,
             follow=bus.follow,
             orders=self.orders,
@@ -379,6 +383,6 @@ async def registry(settings: Settings) -> AsyncIterator[bindings.RegistryCalls]:
     clock, ids = SystemClock(), SystemIds()
     storage = open_storage(settings.database, clock=clock)
     try:
-        yield bindings.registry_calls(storage, who="cli", clock=clock, ids=ids)
+        yield bindings.registry_calls(storage, who=Actor("terminal"), clock=clock, ids=ids)
     finally:
         await storage.close()

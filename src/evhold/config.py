@@ -92,6 +92,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     station_queue: int = 16
     drain: float = 5.0
     frame_log: int = 64
+    keep_audit: int = 365
     rate_limit: int = 2_000
     failed_logins: int = 20
     request_timeout: float = 20.0
@@ -275,6 +276,7 @@ OPTIONS: Final = (
     Option("station-queue", _some, "N", "calls that may wait for one station; more: 503 station-busy [16]"),
     Option("drain", _seconds, "SECONDS", "over which stations are sent away at the end [5]"),
     Option("frame-log", _count, "MIB", "recent OCPP frames kept in memory [64]"),
+    Option("keep-audit", _some, "DAYS", "who did what (GET /audit) is deleted after so long [365]"),
     Option("rate-limit", _count, "N", "requests a second by one key; more are answered 429; 0: no limit [2000]"),
     Option("failed-logins", _some, "N", "wrong keys, links and sessions a minute by one address, then 429 [20]"),
     Option("request-timeout", _timeout, "SECONDS", "for a request to arrive whole, else 408 [20]"),

@@ -19,7 +19,7 @@ import uvloop
 from evhold import bindings
 from evhold.bootstrap import App, Listening, new_key, world
 from evhold.config import Address, ConfigError, Settings
-from evhold.domain.access import Role
+from evhold.domain.access import Actor, Role
 from evhold.domain.authorization import TokenStatus
 from evhold.domain.station import Location
 from evhold.domain.values import IdToken
@@ -129,6 +129,8 @@ def raise_file_limit(max_stations: int, *, say: Callable[[str], None]) -> None:
 
 # --- the demo
 
+#: What the audit calls it.
+DEMO: Final = Actor("demo")
 DEMO_TOKENS: Final = ("AABBCCDD", "DDCCBBAA")
 DEMO_GROUP: Final = IdToken("GROUP001", "Central")
 #: A card that may not charge.
@@ -189,7 +191,7 @@ async def _play(app: App, listening: Listening, stop: asyncio.Event, *, size: in
 
 async def _provision_stations(app: App, *, size: int) -> dict[str, str]:
     """The demo's stations stand at their places; their passwords."""
-    calls = bindings.registry_calls(app.storage, who="demo", clock=app.clock, ids=app.ids)
+    calls = bindings.registry_calls(app.storage, who=DEMO, clock=app.clock, ids=app.ids)
     passwords: dict[str, str] = {}
     for one in plan(size):
         station_id = one.options.station_id
@@ -202,19 +204,19 @@ async def _provision_stations(app: App, *, size: int) -> dict[str, str]:
 
 async def _provision_drivers(app: App, *, size: int) -> dict[str, str]:
     """The cards of the demo's people are registered, and a few for who tries it; the keys of the apps."""
-    calls = bindings.registry_calls(app.storage, who="demo", clock=app.clock, ids=app.ids)
+    calls = bindings.registry_calls(app.storage, who=DEMO, clock=app.clock, ids=app.ids)
     for text in DEMO_TOKENS:
-        await calls.tokens.put(provision.TokenOrder(id_token=IdToken(text, "ISO14443"), group=DEMO_GROUP))
-    await calls.tokens.put(DEMO_LOST)
+        await calls.tokens.put(provision.TokenOrder(id_token=IdToken(text, "ISO14443"), group=DEMO_GROUP), who=DEMO)
+    await calls.tokens.put(DEMO_LOST, who=DEMO)
     users: dict[str, list[Driver]] = {}
     for driver in everybody(plan(size)):
         group = None if driver.group is None else _id_token(driver.group)
-        await calls.tokens.put(provision.TokenOrder(id_token=_id_token(driver.token), group=group))
+        await calls.tokens.put(provision.TokenOrder(id_token=_id_token(driver.token), group=group), who=DEMO)
         users.setdefault(driver.app, []).append(driver)
     keys: dict[str, str] = {}
     for name, drivers in users.items():
         tokens = tuple(_id_token(one.token) for one in drivers)
-        made = await calls.keys.create(provision.KeyOrder(name=name, role=Role.DRIVER, id_tokens=tokens), who="demo")
+        made = await calls.keys.create(provision.KeyOrder(name=name, role=Role.DRIVER, id_tokens=tokens), who=DEMO)
         keys[name] = made.secret
     return keys
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
 from evhold.adapters.clock import SystemClock
 from evhold.adapters.sql.database import Database
-from evhold.domain.access import ApiKey, Role
+from evhold.domain.access import Actor, ApiKey, AuditWanted, Role
 from evhold.domain.authorization import Token, TokenStatus
 from evhold.domain.connector import Connector
 from evhold.domain.errors import IdempotencyKeyReused, KeyUnknown, RequestInProgress, StationUnknown, TokenUnknown
@@ -268,12 +269,39 @@ async def test_requests_are_forgotten(storage: Database) -> None:
 
 
 async def test_the_audit_is_written(storage: Database) -> None:
-    """Who, what, where."""
+    """Who, what, where and from which address; nothing where it is nobody's doing."""
     await storage.transact(
-        lambda tx: tx.audit.add(at=NOON, who="key 1", what="Reset", station_id=STATION, detail="Immediate")
+        lambda tx: tx.audit.add(at=NOON, who=Actor("key 1"), what="Reset", station_id=STATION, detail="Immediate")
     )
-    rows = await storage.look(lambda tx: tx.connection.exec_driver_sql("SELECT who, what FROM audit").all())
-    assert [tuple(row) for row in rows] == [("key 1", "Reset")]
+    await storage.transact(lambda tx: tx.audit.add(at=NOON, who=None, what="expire", station_id=None, detail=""))
+    (row,) = await storage.read(lambda tx: tx.audit.page(AuditWanted()))
+    assert (row.at, row.who, row.what) == (NOON, Actor("key 1"), "Reset")
+    assert (row.station_id, row.detail) == (STATION, "Immediate")
+
+
+async def test_the_audit_is_read_newest_first_and_by_time(storage: Database) -> None:
+    """From a time on, before another one, a page at a time; and what is old is deleted, so many at a time."""
+    who = Actor("key 1", "192.0.2.7")
+    for minute in range(5):
+        at = NOON + timedelta(minutes=minute)
+        await storage.transact(
+            lambda tx, at=at: tx.audit.add(at=at, who=who, what=f"{at.minute}", station_id=None, detail="")
+        )
+
+    async def told(**wanted: Any) -> list[str]:
+        rows = await storage.read(lambda tx: tx.audit.page(AuditWanted(**wanted)))
+        assert all(row.who == who for row in rows)
+        return [row.what for row in rows]
+
+    assert await told() == ["4", "3", "2", "1", "0"]
+    assert await told(start=NOON + timedelta(minutes=1), end=NOON + timedelta(minutes=3)) == ["2", "1"]
+    first = await storage.read(lambda tx: tx.audit.page(AuditWanted(limit=2)))
+    assert await told(limit=2, before=first[-1].number) == ["2", "1"]
+    before = NOON + timedelta(minutes=3)
+    assert await storage.transact(lambda tx: tx.audit.prune(before=before, limit=2)) == 2
+    assert await told() == ["4", "3", "2"]
+    assert await storage.transact(lambda tx: tx.audit.prune(before=before, limit=2)) == 1
+    assert await told() == ["4", "3"]
 
 
 # Secrets

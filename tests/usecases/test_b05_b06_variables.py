@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from usecase_fakes import seconds
 
+from evhold.domain.access import Actor
 from evhold.domain.errors import StationOffline, StationUnknown
 from evhold.domain.station import Capabilities, Registration
 from evhold.domain.variables import CAPABILITY_VARIABLES, Variable
@@ -83,7 +84,7 @@ async def test_the_same_answer_again_changes_nothing(storage, learn):
 async def switched(storage, device, clock, *, enabled=False):
     """What the station said to ReservationCtrlr.Enabled."""
     return await b05_set_variables.switch_reservations(
-        "cs1", enabled=enabled, who="key 1", storage=storage, variables=device, clock=clock
+        "cs1", enabled=enabled, who=Actor("key 1"), storage=storage, variables=device, clock=clock
     )
 
 

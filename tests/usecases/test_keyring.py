@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from usecase_fakes import START, TAG_A, seconds
+from usecase_fakes import CLI, START, TAG_A, seconds
 
 from evhold.domain.access import Role
 from evhold.domain.events import RegistryChanged
@@ -16,7 +16,7 @@ from evhold.usecases.provision import KeyOrder
 async def make_key(storage, clock, ids, **given):
     """Make a key."""
     order = KeyOrder(**{"name": "app", "role": Role.OPERATOR, **given})
-    return await provision.create_key(order, who="cli", storage=storage, clock=clock, ids=ids)
+    return await provision.create_key(order, who=CLI, storage=storage, clock=clock, ids=ids)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ async def test_a_revoked_key_opens_nothing_once_it_was_told_of(storage, clock, i
     """By its own event, or by a gap in which it may have been."""
     made = await make_key(storage, clock, ids)
     await ring.by_secret(made.secret)
-    await provision.revoke_key(made.key.id, who="cli", storage=storage, clock=clock)
+    await provision.revoke_key(made.key.id, who=CLI, storage=storage, clock=clock)
     ring.hear(RegistryChanged(at=START, kind="token", key="x"))
     assert await ring.by_secret(made.secret) is not None
     ring.hear(RegistryChanged(at=START, kind="key", key=str(made.key.id)) if told else None)
@@ -96,7 +96,7 @@ async def test_a_key_that_changed_while_it_was_read_is_not_held(storage, clock, 
     async def revoke_after(work):
         key = await read(work)
         storage.read = read
-        await provision.revoke_key(made.key.id, who="cli", storage=storage, clock=clock)
+        await provision.revoke_key(made.key.id, who=CLI, storage=storage, clock=clock)
         ring.forget(made.key.id)
         return key
 
@@ -139,7 +139,7 @@ async def test_a_use_does_not_bring_a_revoked_key_back(storage, clock, ids, ring
     """Whatever was read before."""
     made = await make_key(storage, clock, ids)
     await ring.by_secret(made.secret)
-    await provision.revoke_key(made.key.id, who="cli", storage=storage, clock=clock)
+    await provision.revoke_key(made.key.id, who=CLI, storage=storage, clock=clock)
     await ring.store_uses()
     (stored,) = storage.now.keys.all()
     assert (stored.revoked_at, stored.last_used_at) == (START, START)

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from usecase_fakes import (
+    CLI,
     GROUP,
     START,
     TAG_A,
@@ -46,10 +47,8 @@ async def database(tmp_path) -> AsyncIterator[SqlStorage]:
     """A new SQLite file that knows CS1, TAG_A and its group."""
     storage = open_storage(f"sqlite:///{tmp_path}/evhold.db", clock=CLOCK)
     ids = CountedIds()
-    await provision.put_station(
-        provision.PutStation(station_id="CS1"), who="cli", storage=storage, clock=CLOCK, ids=ids
-    )
-    await provision.put_token(provision.TokenOrder(id_token=TAG_A, group=GROUP), storage=storage, clock=CLOCK)
+    await provision.put_station(provision.PutStation(station_id="CS1"), who=CLI, storage=storage, clock=CLOCK, ids=ids)
+    await provision.put_token(provision.TokenOrder(id_token=TAG_A, group=GROUP), who=CLI, storage=storage, clock=CLOCK)
     yield storage
     await storage.close()
 
@@ -168,21 +167,21 @@ async def test_tokens_and_keys_come_back_as_they_were_stored(database):
     """A driver's key with its tokens, revoked for good."""
     assert (await c01_authorize.authorize(TAG_A, storage=database, rules=Rules())).group == GROUP
     order = provision.KeyOrder(name="app", role=Role.DRIVER, id_tokens=(TAG_A,))
-    made = await provision.create_key(order, who="cli", storage=database, clock=CLOCK, ids=CountedIds())
+    made = await provision.create_key(order, who=CLI, storage=database, clock=CLOCK, ids=CountedIds())
 
     ring = KeyRing(storage=database, clock=CLOCK)
     assert await ring.by_secret(made.secret) == made.key
     assert await KeyRing(storage=database, clock=CLOCK).by_id(made.key.id) == made.key
     await ring.store_uses()
     assert [one.last_used_at for one in await queries.keys(storage=database)] == [START]
-    await provision.revoke_key(made.key.id, who="cli", storage=database, clock=CLOCK)
+    await provision.revoke_key(made.key.id, who=CLI, storage=database, clock=CLOCK)
     ring.forget(made.key.id)
     assert await ring.by_secret(made.secret) is None
 
 
 async def test_a_removed_station_keeps_its_credentials_no_more(database):
     """It is unknown, and its password with it."""
-    await provision.remove_station("CS1", who="cli", storage=database, clock=CLOCK)
+    await provision.remove_station("CS1", who=CLI, storage=database, clock=CLOCK)
 
     assert await database.read(lambda tx: tx.stations.credentials()) == []
     assert await queries.stations_page(storage=database, stations=ScriptedStations()) == []

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 import pytest
 from usecase_fakes import GROUP, START, TAG_A, TAG_B, ScriptedStations, connector, reservation
 
+from evhold.domain.access import Actor
 from evhold.domain.authorization import Token
 from evhold.domain.errors import (
     GoesThroughReservations,
@@ -31,7 +32,7 @@ def stations():
 
 async def send(storage, stations, clock, action, payload, **given):
     """Send a raw call to cs1."""
-    order = RawCall(station_id="cs1", action=action, payload=json.dumps(payload).encode(), who="key 1", **given)
+    order = RawCall(station_id="cs1", action=action, payload=json.dumps(payload).encode(), who=Actor("key 1"), **given)
     return await call(order, storage=storage, stations=stations, check=check, payloads=Payloads(), clock=clock)
 
 

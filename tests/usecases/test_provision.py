@@ -1,7 +1,7 @@
 """Stations, tokens and keys are provisioned; caches hear of it."""
 
 import pytest
-from usecase_fakes import GROUP, START, TAG_A, TAG_B
+from usecase_fakes import CLI, GROUP, START, TAG_A, TAG_B
 
 from evhold.domain.access import Role
 from evhold.domain.authorization import Token, TokenStatus
@@ -23,7 +23,7 @@ def changed(kind, key):
 
 async def put(storage, clock, ids, **given):
     """Put a station."""
-    return await provision.put_station(PutStation(**given), who="cli", storage=storage, clock=clock, ids=ids)
+    return await provision.put_station(PutStation(**given), who=CLI, storage=storage, clock=clock, ids=ids)
 
 
 async def test_a_new_station_gets_a_password_that_is_shown_once(storage, clock, ids):
@@ -96,16 +96,16 @@ async def test_a_station_that_can_not_be_is_refused(storage, clock, ids, field, 
 
 async def test_a_removed_station_is_known_no_more(storage, clock):
     """Found without case; a second time it is unknown."""
-    await provision.remove_station("cs1", who="cli", storage=storage, clock=clock)
+    await provision.remove_station("cs1", who=CLI, storage=storage, clock=clock)
 
     assert storage.told == [changed("station", "CS1")]
     with pytest.raises(StationUnknown):
-        await provision.remove_station("CS1", who="cli", storage=storage, clock=clock)
+        await provision.remove_station("CS1", who=CLI, storage=storage, clock=clock)
 
 
 async def put_token(storage, clock, **given):
     """Put TAG_A."""
-    return await provision.put_token(TokenOrder(**{"id_token": TAG_A, **given}), storage=storage, clock=clock)
+    return await provision.put_token(TokenOrder(**{"id_token": TAG_A, **given}), who=CLI, storage=storage, clock=clock)
 
 
 async def test_a_token_is_stored_and_what_is_left_out_stays(storage, clock):
@@ -141,17 +141,17 @@ async def test_a_token_that_can_not_be_is_refused(storage, clock, field, given):
 async def test_a_removed_token_is_registered_no_more(storage, clock):
     """A second time it is unknown."""
     await put_token(storage, clock)
-    await provision.remove_token(TAG_A, storage=storage, clock=clock)
+    await provision.remove_token(TAG_A, who=CLI, storage=storage, clock=clock)
 
     assert storage.now.tokens.find(TAG_A) is None
     with pytest.raises(TokenUnknown):
-        await provision.remove_token(TAG_A, storage=storage, clock=clock)
+        await provision.remove_token(TAG_A, who=CLI, storage=storage, clock=clock)
 
 
 async def make_key(storage, clock, ids, **given):
     """Make a key."""
     order = KeyOrder(**{"name": "app", "role": Role.OPERATOR, **given})
-    return await provision.create_key(order, who="cli", storage=storage, clock=clock, ids=ids)
+    return await provision.create_key(order, who=CLI, storage=storage, clock=clock, ids=ids)
 
 
 async def test_a_key_is_shown_once(storage, clock, ids):
@@ -165,13 +165,13 @@ async def test_a_key_is_shown_once(storage, clock, ids):
 async def test_a_revoked_key_stays_revoked(storage, clock, ids):
     """The first time counts; an unknown one raises."""
     made = await make_key(storage, clock, ids)
-    revoked = await provision.revoke_key(made.key.id, who="cli", storage=storage, clock=clock)
+    revoked = await provision.revoke_key(made.key.id, who=CLI, storage=storage, clock=clock)
     clock.move(10)
 
     assert revoked.revoked_at == START
-    assert await provision.revoke_key(made.key.id, who="cli", storage=storage, clock=clock) == revoked
+    assert await provision.revoke_key(made.key.id, who=CLI, storage=storage, clock=clock) == revoked
     with pytest.raises(KeyUnknown):
-        await provision.revoke_key(99, who="cli", storage=storage, clock=clock)
+        await provision.revoke_key(99, who=CLI, storage=storage, clock=clock)
 
 
 async def test_a_driver_s_key_names_its_tokens(storage, clock, ids):
@@ -214,6 +214,6 @@ async def test_an_operator_s_key_is_no_admin_key(storage, clock, ids):
     """Nor is a revoked one."""
     await make_key(storage, clock, ids)
     made = await provision.ensure_admin(None, storage=storage, clock=clock, ids=ids)
-    await provision.revoke_key(made.key.id, who="cli", storage=storage, clock=clock)
+    await provision.revoke_key(made.key.id, who=CLI, storage=storage, clock=clock)
 
     assert await provision.ensure_admin(None, storage=storage, clock=clock, ids=ids) is not None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 
+from evhold.domain.access import Actor
 from evhold.domain.connector import Connector
 from evhold.domain.errors import EvseAlreadyReserved, KeyUnknown, ReservationUnknown, StationUnknown, TokenUnknown
 from evhold.domain.reservation import Reservation, State
@@ -10,6 +11,7 @@ from evhold.domain.station import Presence
 from evhold.domain.values import By, Heard, IdToken, ReservationId, Terms
 from evhold.usecases.ports import CallResult, Connected
 
+CLI = Actor("cli")
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TAG_A = IdToken("TAG_A", "ISO14443")
 TAG_B = IdToken("TAG_B", "ISO14443")
@@ -262,7 +264,8 @@ class Audit:
         self._tables = tables
 
     def add(self, *, at, who, what, station_id, detail):
-        self._tables.audit.append((who, what, station_id, detail))
+        if who is not None:
+            self._tables.audit.append((who.name, what, station_id, detail))
 
 
 class MemoryTx:

@@ -7,7 +7,7 @@ from io import StringIO
 
 from web_bench import Bench
 
-from evhold.domain.access import Role
+from evhold.domain.access import Actor, Role
 from evhold.domain.authorization import TokenStatus
 from evhold.domain.facts import Refused
 from evhold.domain.values import IdToken
@@ -170,9 +170,11 @@ async def test_no_cell_begins_a_formula(bench: Bench) -> None:
     storage, clock = bench.storage, bench.clock
     for number, text in enumerate(('=cmd|"A1"', "+1", "-1", "@SUM(A1)", 'a,"b"')):
         token = IdToken(text, "Central")
-        await provision.put_token(TokenOrder(id_token=token, status=TokenStatus.ACCEPTED), storage=storage, clock=clock)
+        await provision.put_token(
+            TokenOrder(id_token=token, status=TokenStatus.ACCEPTED), who=Actor("test"), storage=storage, clock=clock
+        )
         name = f"={number}"
-        await bench.calls.stations.put(PutStation(station_id=name), who="test")
+        await bench.calls.stations.put(PutStation(station_id=name), who=Actor("test"))
         body = {"idToken": text, "type": "Central"}
         assert (await bench.reserve(idToken=body, stationId=name)).status_code == 201
     rows = await rows_of(bench)

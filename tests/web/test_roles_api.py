@@ -2,20 +2,18 @@
 
 import asyncio
 import json
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import httpx
 import pytest
 from web_bench import DRIVER, TOKEN, Bench
+from web_stage import Stage
 
 from evhold.adapters.clock import SystemIds
-from evhold.domain.access import Role
-from evhold.domain.values import IdToken
+from evhold.domain.access import Actor, Role
 from evhold.usecases import provision
 from evhold.usecases.provision import KeyOrder
 from evhold.web import openapi
-from evhold.web.operations import Operation
 from evhold.web.routes import OPERATIONS
 
 # Who calls, in the order of the columns below. A driver's call names a reservation of its own token, or of another's.
@@ -63,6 +61,7 @@ MATRIX: dict[str, tuple[int, ...]] = {
     "putToken": OPERATING,
     "removeToken": keyed(NO, NO, NO, DONE, DONE),
     # keys
+    "listAudit": keyed(NO, NO, NO, NO, OK),
     "listKeys": keyed(NO, NO, NO, NO, OK),
     "createKey": keyed(NO, NO, NO, NO, MADE),
     "revokeKey": keyed(NO, NO, NO, NO, DONE),
@@ -103,86 +102,6 @@ def test_the_matrix_names_every_operation() -> None:
     assert free == {name for name, row in MATRIX.items() if row[0] != 401} | {"signIn", "showSession"}
 
 
-@dataclass
-class Stage:
-    """What one caller's calls are about; things are made anew for each call, by the admin."""
-
-    bench: Bench
-    token: IdToken
-    made: int = 0
-
-    async def post(self, path: str, body: object) -> dict[str, Any]:
-        """What the admin makes."""
-        answer = await self.bench.client.post(f"/api/v1{path}", headers=self.bench.auth(), json=body)
-        assert answer.status_code == 201, answer.text
-        told: dict[str, Any] = answer.json()
-        return told
-
-    async def put(self, path: str, body: object) -> None:
-        """What the admin provisions."""
-        answer = await self.bench.client.put(f"/api/v1{path}", headers=self.bench.auth(), json=body)
-        assert answer.status_code in (200, 201), answer.text
-
-    def terms(self) -> dict[str, object]:
-        """Of a reservation of this caller's token, at a station of its own."""
-        return self.bench.terms(
-            stationId=f"M{self.made}", idToken={"idToken": self.token.id_token, "type": self.token.type}
-        )
-
-    async def address(self, operation: Operation) -> str:
-        """The operation's address, with things that are there in its parts."""
-        self.made += 1
-        path = operation.address
-        await self.put(f"/stations/M{self.made}", {})
-        if "{reservationId:int}" in path or "{link}" in path:
-            told = await self.post("/reservations", self.terms() | {"driverLink": True})
-            path = path.replace("{reservationId:int}", str(told["id"]))
-            path = path.replace("{link}", told["driverLink"].rpartition("/")[2])
-        if "{webhookId:int}" in path:
-            told = await self.post("/webhooks", {"url": "http://127.0.0.1:9/hook"})
-            path = path.replace("{webhookId:int}", str(told["id"]))
-        if "{keyId:int}" in path:
-            path = path.replace("{keyId:int}", str((await self.post("/keys", {"role": "readonly"}))["id"]))
-        if "{idToken}" in path:
-            await self.put(f"/tokens/Central/M{self.made}", {"status": "Accepted"})
-        for part, value in {
-            "{stationId}": f"M{self.made}",
-            "{action}": "ClearCache",
-            "{number:int}": "7",
-            "{type}": "Central",
-            "{idToken}": f"M{self.made}",
-        }.items():
-            path = path.replace(part, value)
-        return path
-
-    def body(self, operation: Operation, key: str) -> object:
-        """A body that works."""
-        bodies: dict[str, object] = {
-            "reserve": self.terms(),
-            "replaceReservation": {"expiryDateTime": self.bench.expiry(60)},
-            "extendByLink": {"expiryDateTime": self.bench.expiry(60)},
-            "switchReservations": {"enabled": True},
-            "createKey": {"role": "readonly"},
-            "createWebhook": {"url": "http://127.0.0.1:9/hook"},
-            "putToken": {"status": "Accepted"},
-            "signIn": {"key": key},
-        }
-        return bodies.get(operation.name, {})
-
-    async def status(self, operation: Operation, key: str | None) -> int:
-        """What this key is answered; the status alone, as an event stream has no end."""
-        request = self.bench.client.build_request(
-            operation.method,
-            await self.address(operation),
-            headers={} if key is None else {"Authorization": f"Bearer {key}"},
-            json=None if operation.method == "GET" else self.body(operation, key or "none"),
-        )
-        answer = await self.bench.client.send(request, stream=True)
-        await answer.aclose()
-        self.bench.client.cookies.clear()
-        return answer.status_code
-
-
 async def key_of(bench: Bench, caller: str) -> str | None:
     """A key that is as the caller's name says; of an admin, where it is none any more."""
     if caller in ROLES:
@@ -190,7 +109,11 @@ async def key_of(bench: Bench, caller: str) -> str | None:
     if caller in ("none", "wrong"):
         return None if caller == "none" else "evh_wrong"
     made = await provision.create_key(
-        KeyOrder(name=caller, role=Role.ADMIN), who="test", storage=bench.storage, clock=bench.clock, ids=SystemIds()
+        KeyOrder(name=caller, role=Role.ADMIN),
+        who=Actor("test"),
+        storage=bench.storage,
+        clock=bench.clock,
+        ids=SystemIds(),
     )
     if caller == "revoked":
         await bench.client.delete(f"/api/v1/keys/{made.key.id}", headers=bench.auth())

@@ -19,8 +19,8 @@ from evhold.adapters.outbox import OutboxReader
 from evhold.adapters.sql.event_log import EventLog
 from evhold.adapters.sql.storage import SqlStorage, open_storage
 from evhold.adapters.webhooks.sender import HttpSender, resolve
-from evhold.bindings import key_calls
-from evhold.domain.access import Role
+from evhold.bindings import audit_calls, key_calls
+from evhold.domain.access import Actor, Role
 from evhold.domain.authorization import TokenStatus
 from evhold.domain.connector import Connector
 from evhold.domain.facts import Accepted, CancelAccepted, NeverLeft
@@ -32,7 +32,16 @@ from evhold.domain.variables import Variable
 from evhold.gateway.frame_log import FrameLog, LoggedFrame
 from evhold.ocpp.v201 import routes as v201
 from evhold.outward import webhook_calls
-from evhold.usecases import b05_set_variables, figures, h01_reserve, h02_cancel, provision, queries, timeline
+from evhold.usecases import (
+    audit,
+    b05_set_variables,
+    figures,
+    h01_reserve,
+    h02_cancel,
+    provision,
+    queries,
+    timeline,
+)
 from evhold.usecases.keyring import KeyRing
 from evhold.usecases.operator_call import RawCall
 from evhold.usecases.ports import (
@@ -208,18 +217,18 @@ async def beside(
 
 async def fill(storage: SqlStorage, *, clock: SystemClock, ids: SystemIds) -> dict[Role, str]:
     """Provision what every test finds; return the secret of each role's key."""
-    await provision.put_station(PutStation(station_id="CS1"), who="test", storage=storage, clock=clock, ids=ids)
+    await provision.put_station(PutStation(station_id="CS1"), who=Actor("test"), storage=storage, clock=clock, ids=ids)
     for number in (1, 2):
         one = Connector(station_id=StationId("CS1"), evse_id=EvseId(number), connector_id=ConnectorId(1))
         one = replace(one, status="Available" if number == 1 else "Occupied", type="cCCS2", since=clock.now())
         await storage.transact(lambda tx, one=one: tx.connectors.put(one))
     for token in (TOKEN, DRIVER):
         order = TokenOrder(id_token=token, status=TokenStatus.ACCEPTED)
-        await provision.put_token(order, storage=storage, clock=clock)
+        await provision.put_token(order, who=Actor("test"), storage=storage, clock=clock)
     keys = {}
     for role in Role:
         order = KeyOrder(name=str(role), role=role, id_tokens=(DRIVER,) if role is Role.DRIVER else ())
-        made = await provision.create_key(order, who="test", storage=storage, clock=clock, ids=ids)
+        made = await provision.create_key(order, who=Actor("test"), storage=storage, clock=clock, ids=ids)
         keys[role] = made.secret
     return keys
 
@@ -261,7 +270,7 @@ def make_calls(
                 b05_set_variables.switch_reservations, storage=storage, variables=PlayedVariables(stations), clock=clock
             ),
             messages=stations.messages,
-            call=partial(_call, stations=stations),
+            call=partial(_call, **bound),
             schemas=v201.schemas,
         ),
         site=web.SiteCalls(
@@ -278,6 +287,7 @@ def make_calls(
         webhooks=webhook_calls(
             storage, send=HttpSender(clock=clock, opened=LOOPBACK), clock=clock, ids=ids, opened=LOOPBACK
         ),
+        audit=audit_calls(storage, clock=clock),
         check_notify=Notifier(opened=LOOPBACK, resolve=resolve).check,
         follow=follow,
         orders=orders,
@@ -312,8 +322,10 @@ async def _capabilities(
     return told
 
 
-async def _call(order: RawCall, *, stations: PlayedStations) -> CallAnswer:
-    return await stations.call(StationId(order.station_id), order.action, order.payload)
+async def _call(order: RawCall, *, storage: SqlStorage, stations: PlayedStations, clock: SystemClock) -> CallAnswer:
+    station_id = StationId(order.station_id)
+    await audit.note(f"call {order.action}", who=order.who, storage=storage, clock=clock, station_id=station_id)
+    return await stations.call(station_id, order.action, order.payload)
 
 
 def never_left(reason: str) -> partial[NeverLeft]:

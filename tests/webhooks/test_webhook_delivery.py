@@ -9,6 +9,7 @@ from standardwebhooks.webhooks import Webhook as Judge
 from webhook_stage import TAG, Receiver, Stage, changed, presence
 
 from evhold.adapters.webhooks import sender
+from evhold.domain.access import Actor
 from evhold.domain.events import ConnectorChanged
 from evhold.domain.values import ConnectorId, EvseId, IdToken, StationId
 from evhold.domain.webhooks import DeliveryState
@@ -45,7 +46,7 @@ async def test_an_altered_body_is_no_message_of_ours(stage: Stage, receiver: Rec
 async def test_both_secrets_sign_for_a_day(stage: Stage, receiver: Receiver) -> None:
     """After a rotation the old and the new one are good, after 24 h the new one alone."""
     hook = await stage.add(receiver.url("a"))
-    turned = await stage.calls.rotate(hook.id, who="test")
+    turned = await stage.calls.rotate(hook.id, who=Actor("test"))
     assert turned.secret != hook.secret
     await stage.tell(changed("accepted", at=stage.clock.now()))
     (message,) = await receiver.until_count("a", 1)
@@ -120,7 +121,7 @@ async def test_after_a_day_it_is_given_up_and_can_be_sent_by_hand(stage: Stage, 
     (through,) = await stage.until_state(hook, DeliveryState.DELIVERED)
     assert through.name == "reservation.canceled"
     receiver.answers["a"] = 200
-    revived = await stage.calls.redeliver(hook.id, dead[0].number, who="test")
+    revived = await stage.calls.redeliver(hook.id, dead[0].number, who=Actor("test"))
     await stage.until_state(hook, DeliveryState.DELIVERED, 2)
     assert receiver.at("a")[-1].id == revived.message_id == refused[0]
 
@@ -144,7 +145,7 @@ async def test_410_ends_it(stage: Stage, receiver: Receiver) -> None:
     assert told.webhook.disabled_at is not None
     assert (told.pending, told.dead) == (0, 2)
     receiver.answers["a"] = 200
-    assert (await stage.calls.test(hook.id, who="test")).error is None
+    assert (await stage.calls.test(hook.id, who=Actor("test"))).error is None
     await stage.tell(changed("accepted", 2, at=stage.clock.now()))
     await stage.until_state(hook, DeliveryState.DELIVERED)
     assert [one.json["type"] for one in receiver.at("a")] == [
@@ -223,7 +224,7 @@ async def test_a_removed_webhook_is_told_nothing(stage: Stage, receiver: Receive
     hook, other = await stage.add(receiver.url("a")), await stage.add(receiver.url("b"))
     await stage.tell(changed("accepted", at=stage.clock.now()))
     await receiver.until_count("a", 1)
-    await stage.calls.remove(hook.id, who="test")
+    await stage.calls.remove(hook.id, who=Actor("test"))
     stage.move(hours=1)
     await stage.tell(changed("canceled", at=stage.clock.now()))
     await stage.until_state(other, DeliveryState.DELIVERED, 2)

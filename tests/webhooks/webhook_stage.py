@@ -20,6 +20,7 @@ from evhold.adapters.sql.event_log import EventLog
 from evhold.adapters.sql.storage import open_storage
 from evhold.adapters.webhooks.sender import HttpSender
 from evhold.adapters.webhooks.worker import Worker
+from evhold.domain.access import Actor
 from evhold.domain.events import Event, ReservationChanged, StationPresence
 from evhold.domain.networks import networks_of
 from evhold.domain.reservation import Reservation, State
@@ -172,7 +173,7 @@ class Stage:
 
     async def add(self, url: str, *events: str, **more: Any) -> Webhook:
         """A webhook that is told from now on."""
-        return await self.calls.add(WebhookOrder(url=url, events=events or ("*",), **more), who="test")
+        return await self.calls.add(WebhookOrder(url=url, events=events or ("*",), **more), who=Actor("test"))
 
     async def tell(self, *events: Event) -> None:
         """Committed."""

@@ -123,7 +123,7 @@ def token_add(
 
     async def put(registry: "RegistryCalls") -> tuple[Token, bool]:
         outward.notifier_of(settings_of(config, {"database": database})).check(addresses)
-        return await registry.tokens.put(order)
+        return await registry.tokens.put(order, who=WHO)
 
     _, is_new = _registered(config, database, put)
     say(f"{text} {'added' if is_new else 'changed'}")
@@ -148,7 +148,7 @@ def token_list(config: ConfigFile = None, database: Database = None, as_json: As
 @token.command("remove")
 def token_remove(text: TokenText, config: ConfigFile = None, database: Database = None) -> None:
     """Register a token no more."""
-    _registered(config, database, lambda registry: registry.tokens.remove(id_token_of(text)))
+    _registered(config, database, lambda registry: registry.tokens.remove(id_token_of(text), who=WHO))
     say(f"{text} removed")
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn, TypeVar
 
 import typer
 
+from evhold.domain.access import Actor
+
 if TYPE_CHECKING:
     from evhold.config import Settings
     from evhold.domain.values import IdToken
@@ -19,7 +21,7 @@ C = TypeVar("C")
 BAD_INPUT: Final = 2
 REFUSED: Final = 1
 #: What the audit calls whoever sits at the terminal.
-WHO: Final = "cli"
+WHO: Final = Actor("terminal")
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE", help="[evhold.toml if it is there]")]
 Database = Annotated[str | None, typer.Option("--database", metavar="URL")]

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from evhold.domain.values import IdToken
+from evhold.domain.values import IdToken, StationId
 
 
 class Role(StrEnum):
@@ -14,6 +14,14 @@ class Role(StrEnum):
     OPERATOR = "operator"
     DRIVER = "driver"
     READONLY = "readonly"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Whose doing something is, as the audit calls them: a key, a link, the terminal. ``address``: where they called from."""
+
+    name: str
+    address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,3 +41,25 @@ class ApiKey:
     def is_valid(self, at: datetime) -> bool:
         """Neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditWanted:
+    """Rows from ``start`` on and before ``end``, with numbers below ``before``, at most ``limit``."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+    before: int | None = None
+    limit: int = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditRow:
+    """One thing that somebody did."""
+
+    number: int
+    at: datetime
+    who: Actor
+    what: str
+    station_id: StationId | None
+    detail: str

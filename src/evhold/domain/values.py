@@ -28,6 +28,11 @@ class IdToken:
         """What two equal tokens share; also their key in the database."""
         return f"{self.type}:{self.id_token.casefold()}"
 
+    @property
+    def masked(self) -> str:
+        """What everybody may read of it: its type and its last four characters; none where it has no more than these."""
+        return f"{self.type}:...." + (self.id_token[-4:] if len(self.id_token) > 4 else "")
+
     def __eq__(self, other: object) -> bool:
         return self.key == other.key if isinstance(other, IdToken) else NotImplemented
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from evhold.domain.access import Actor
 from evhold.domain.errors import StationOffline
 from evhold.domain.station import Registration, Station
 from evhold.domain.values import StationId
@@ -42,7 +43,7 @@ async def set_variables(
 
 
 async def switch_reservations(
-    station_id: str, *, enabled: bool, who: str, storage: Storage, variables: Variables, clock: Clock
+    station_id: str, *, enabled: bool, who: Actor, storage: Storage, variables: Variables, clock: Clock
 ) -> str | CallFailed | NoAnswer | NeverSent:
     """The station was asked to take reservations, or none; that is audited, and what it accepted is learned.
 

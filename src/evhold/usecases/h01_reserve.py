@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Final, TypeVar
 
+from evhold.domain.access import Actor
 from evhold.domain.authorization import UNKNOWN, TokenStatus
 from evhold.domain.errors import (
     InvalidOrder,
@@ -53,6 +54,7 @@ class ReserveOrder:
     request: IdempotentRequest | None = None
     notify: tuple[str, ...] = ()
     link_base: str | None = None
+    who: Actor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class ReplaceOrder:
     changes: TermsPatch
     by: By
     if_match: int | None = None
+    who: Actor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +143,7 @@ async def place(
         tx.reservations.insert(created(reservation, Heard(at=now, by=order.by)))
         if order.request is not None:
             tx.idempotency.bind(order.request, reservation.id)
+        tx.audit.add(at=now, who=order.who, what="reserve", station_id=station.id, detail=str(reservation.id))
         return Placed(reservation)
 
     return await storage.transact(work)
@@ -196,6 +200,7 @@ async def propose(
         step = settle(tx, known.id, fact, Heard(at=now, by=order.by))
         if step.reservation.ask is None or step.reservation.ask.message_id != message_id:
             raise OrderInProgress(known.id)
+        tx.audit.add(at=now, who=order.who, what="replace", station_id=known.station_id, detail=str(known.id))
         return Proposed(step.reservation)
 
     return await storage.transact(work)

@@ -1,7 +1,9 @@
 """H02: cancel a reservation at its station. The wish is committed first, and is kept until the station's word or the expiry."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 
+from evhold.domain.access import Actor
 from evhold.domain.errors import (
     CancelInProgress,
     NoCancelRequest,
@@ -29,6 +31,11 @@ class CancelOrder:
     reservation_id: int
     by: By
     if_match: int | None = None
+    who: Actor | None = None
+
+    def note(self, tx: Tx, what: str, reservation: Reservation, *, at: datetime) -> None:
+        """It stands in the audit."""
+        tx.audit.add(at=at, who=self.who, what=what, station_id=reservation.station_id, detail=str(reservation.id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,7 @@ async def wish(order: CancelOrder, *, storage: Storage, stations: StationCommand
         check_version(known, order.if_match)
         if known.phase not in CANCELABLE:
             raise ReservationEnded(known.id, known.state)
+        order.note(tx, "cancel", known, at=now)
         wished = settle(tx, known.id, CancelOrdered(), Heard(at=now, by=order.by)).reservation
         presence = stations.presence(wished.station_id)
         due = wished.due
@@ -109,6 +117,7 @@ async def keep(order: CancelOrder, *, storage: Storage, clock: Clock) -> Reserva
         kept = settle(tx, known.id, CancelWithdrawn(), Heard(at=clock.now(), by=order.by)).reservation
         if kept.cancel_requested_at is not None:
             raise CancelInProgress(known.id)
+        order.note(tx, "keep", known, at=clock.now())
         return kept
 
     return await storage.transact(work)
@@ -135,6 +144,7 @@ async def hasten(order: CancelOrder, *, storage: Storage, stations: StationComma
         if not (presence.online and presence.registered):
             raise StationOffline(known.station_id)
         now = clock.now()
+        order.note(tx, "ask now", known, at=now)
         hastened = replace(known, retry_at=None, version=known.version + 1)
         due = OrderDue(at=now, station_id=known.station_id, reservation_id=known.id, not_before=now)
         tx.reservations.save(Step(reservation=hastened, events=(due,)))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from evhold.domain.access import Actor
 from evhold.domain.connector import Connector
 from evhold.domain.errors import GoesThroughReservations, ReservationsAffected, StationOffline
 from evhold.domain.reservation import LIVE, Reservation
@@ -34,7 +35,7 @@ class RawCall:
     station_id: str
     action: str
     payload: bytes
-    who: str
+    who: Actor
     force: bool = False
 
 

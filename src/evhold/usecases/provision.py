@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Final, TypeVar
 
-from evhold.domain.access import ApiKey, Role
+from evhold.domain.access import Actor, ApiKey, Role
 from evhold.domain.authorization import Token, TokenStatus
 from evhold.domain.credentials import LONGEST_PASSWORD, SHORTEST_PASSWORD, hash_key, hash_password, is_station_id
 from evhold.domain.errors import InvalidOrder, KeyUnknown, StationUnknown
@@ -71,7 +71,7 @@ class StationPut:
     password: str | None = None
 
 
-async def put_station(order: PutStation, *, who: str, storage: Storage, clock: Clock, ids: Ids) -> StationPut:
+async def put_station(order: PutStation, *, who: Actor, storage: Storage, clock: Clock, ids: Ids) -> StationPut:
     """The station may connect, and is as ordered.
 
     A new station gets a password when none is given, unless its security profile knows none; one that was there keeps
@@ -98,7 +98,7 @@ async def put_station(order: PutStation, *, who: str, storage: Storage, clock: C
     return await storage.transact(work)
 
 
-async def remove_station(station_id: str, *, who: str, storage: Storage, clock: Clock) -> None:
+async def remove_station(station_id: str, *, who: Actor, storage: Storage, clock: Clock) -> None:
     """The station is known no more; its reservations and their history stay.
 
     Raises:
@@ -161,7 +161,7 @@ class TokenOrder:
     notify: tuple[str, ...] | Keep = KEEP
 
 
-async def put_token(order: TokenOrder, *, storage: Storage, clock: Clock) -> tuple[Token, bool]:
+async def put_token(order: TokenOrder, *, who: Actor, storage: Storage, clock: Clock) -> tuple[Token, bool]:
     """The token is stored as ordered; return it, and whether it is new.
 
     Raises:
@@ -179,14 +179,16 @@ async def put_token(order: TokenOrder, *, storage: Storage, clock: Clock) -> tup
             personal_message=_kept(order.personal_message, known.personal_message),
             notify=_kept(order.notify, known.notify),
         )
-        is_new = tx.tokens.put(token)
-        _changed(tx, at=clock.now(), kind="token", key=token.id_token.key)
+        is_new, at = tx.tokens.put(token), clock.now()
+        detail = f"{token.id_token.masked} {token.status}"
+        tx.audit.add(at=at, who=who, what="put token", station_id=None, detail=detail)
+        _changed(tx, at=at, kind="token", key=token.id_token.key)
         return token, is_new
 
     return await storage.transact(work)
 
 
-async def remove_token(id_token: IdToken, *, storage: Storage, clock: Clock) -> None:
+async def remove_token(id_token: IdToken, *, who: Actor, storage: Storage, clock: Clock) -> None:
     """The token is registered no more.
 
     Raises:
@@ -195,7 +197,9 @@ async def remove_token(id_token: IdToken, *, storage: Storage, clock: Clock) -> 
 
     def work(tx: Tx) -> None:
         tx.tokens.remove(id_token)
-        _changed(tx, at=clock.now(), kind="token", key=id_token.key)
+        at = clock.now()
+        tx.audit.add(at=at, who=who, what="remove token", station_id=None, detail=id_token.masked)
+        _changed(tx, at=at, kind="token", key=id_token.key)
 
     await storage.transact(work)
 
@@ -239,7 +243,7 @@ class KeyMade:
 
 
 async def create_key(
-    order: KeyOrder, *, who: str, storage: Storage, clock: Clock, ids: Ids, secret: str | None = None
+    order: KeyOrder, *, who: Actor, storage: Storage, clock: Clock, ids: Ids, secret: str | None = None
 ) -> KeyMade:
     """The key is valid from now on; ``secret`` None: one is made.
 
@@ -264,7 +268,7 @@ def _new_key(order: KeyOrder, *, secret: str, at: datetime) -> KeyMade:
     return KeyMade(key, secret)
 
 
-def _insert_key(tx: Tx, new: ApiKey, *, who: str) -> ApiKey:
+def _insert_key(tx: Tx, new: ApiKey, *, who: Actor) -> ApiKey:
     key = tx.keys.insert(new)
     tx.audit.add(at=key.created_at, who=who, what="create key", station_id=None, detail=f"{key.id} {key.role}")
     _changed(tx, at=key.created_at, kind="key", key=str(key.id))
@@ -293,11 +297,11 @@ async def ensure_admin(given: str | None, *, storage: Storage, clock: Clock, ids
     order = KeyOrder(name="admin", role=Role.ADMIN)
     made = _new_key(order, secret=given if given is not None else KEY_PREFIX + ids.secret(), at=at)
     # Of nodes that start together one makes it: the others are run again, and find it.
-    key = await storage.transact(lambda tx: None if is_there(tx) else _insert_key(tx, made.key, who="start"))
+    key = await storage.transact(lambda tx: None if is_there(tx) else _insert_key(tx, made.key, who=Actor("start")))
     return None if key is None else KeyMade(key, made.secret)
 
 
-async def revoke_key(key_id: int, *, who: str, storage: Storage, clock: Clock) -> ApiKey:
+async def revoke_key(key_id: int, *, who: Actor, storage: Storage, clock: Clock) -> ApiKey:
     """The key is valid no more; a revoked one stays as it is.
 
     Raises:

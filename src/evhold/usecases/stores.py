@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from evhold.domain.access import ApiKey
+from evhold.domain.access import Actor, ApiKey, AuditRow, AuditWanted
 from evhold.domain.authorization import Token
 from evhold.domain.connector import Connector
 from evhold.domain.events import Event
@@ -238,9 +238,12 @@ class Outbox(Protocol):
 class Audit(Protocol):
     """Who did what."""
 
-    def add(self, *, at: datetime, who: str, what: str, station_id: StationId | None, detail: str) -> None:
-        """Who did what; no token in it."""
+    def add(self, *, at: datetime, who: Actor | None, what: str, station_id: StationId | None, detail: str) -> None:
+        """Who did what; no token in it. Without ``who`` it is the CSMS's own doing, and not written."""
         ...
+
+    def page(self, wanted: AuditWanted) -> list[AuditRow]: ...
+    def prune(self, *, before: datetime, limit: int) -> int: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
+from evhold.domain.access import Actor
 from evhold.domain.errors import InvalidOrder, TooManyWebhooks
 from evhold.domain.events import TOLD, RegistryChanged
 from evhold.domain.networks import Network, is_allowed, literal
@@ -54,7 +55,7 @@ class Ping(Protocol):
 
 
 async def add(
-    order: WebhookOrder, *, who: str, storage: Storage, clock: Clock, ids: Ids, opened: Sequence[Network] = ()
+    order: WebhookOrder, *, who: Actor, storage: Storage, clock: Clock, ids: Ids, opened: Sequence[Network] = ()
 ) -> Webhook:
     """It is told every event that is committed from now on; its secret is in the answer.
 
@@ -102,7 +103,7 @@ async def listed(*, storage: Storage) -> list[WebhookCount]:
     return await storage.read(work)
 
 
-async def remove(webhook_id: int, *, who: str, storage: Storage, clock: Clock) -> None:
+async def remove(webhook_id: int, *, who: Actor, storage: Storage, clock: Clock) -> None:
     """It is told nothing more, and what waited for it is gone.
 
     Raises:
@@ -117,7 +118,7 @@ async def remove(webhook_id: int, *, who: str, storage: Storage, clock: Clock) -
     await storage.transact(work)
 
 
-async def rotate(webhook_id: int, *, who: str, storage: Storage, clock: Clock, ids: Ids) -> Webhook:
+async def rotate(webhook_id: int, *, who: Actor, storage: Storage, clock: Clock, ids: Ids) -> Webhook:
     """It has a new secret; the one before signs too for 24 h.
 
     Raises:
@@ -136,7 +137,7 @@ async def rotate(webhook_id: int, *, who: str, storage: Storage, clock: Clock, i
 
 
 async def test(
-    webhook_id: int, *, who: str, storage: Storage, clock: Clock, ids: Ids, send: Send, ping: Ping
+    webhook_id: int, *, who: Actor, storage: Storage, clock: Clock, ids: Ids, send: Send, ping: Ping
 ) -> Outcome:
     """What its target answered to a test message; one that answers well is told events again, should it have been off.
 
@@ -151,7 +152,7 @@ async def test(
     return outcome
 
 
-def _enable(tx: Tx, webhook_id: int, *, at: datetime, who: str) -> None:
+def _enable(tx: Tx, webhook_id: int, *, at: datetime, who: Actor) -> None:
     enabled = replace(tx.webhooks.get(webhook_id), disabled_at=None)
     tx.webhooks.save(enabled)
     _changed(tx, enabled, at=at, who=who, what="enable webhook")
@@ -178,7 +179,7 @@ async def deliveries(
     return await storage.read(work)
 
 
-async def redeliver(webhook_id: int, number: int, *, who: str, storage: Storage, clock: Clock) -> Delivery:
+async def redeliver(webhook_id: int, number: int, *, who: Actor, storage: Storage, clock: Clock) -> Delivery:
     """A delivery that was given up is sent once more.
 
     Raises:
@@ -195,7 +196,7 @@ async def redeliver(webhook_id: int, number: int, *, who: str, storage: Storage,
     return await storage.transact(work)
 
 
-def _changed(tx: Tx, webhook: Webhook, *, at: datetime, who: str, what: str, detail: str = "") -> None:
+def _changed(tx: Tx, webhook: Webhook, *, at: datetime, who: Actor, what: str, detail: str = "") -> None:
     # Without the address: its path may be a secret.
     tx.audit.add(at=at, who=who, what=what, station_id=None, detail=f"{webhook.id} {detail}".strip())
     tx.outbox.add(RegistryChanged(at=at, kind=KIND, key=str(webhook.id)))

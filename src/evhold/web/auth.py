@@ -57,7 +57,7 @@ class Gate:
             if key is None:
                 self._calls.limits.failed("key", client_of(scope))
                 raise Problem("unauthorized", "give a valid key as Authorization: Bearer KEY")
-            return Caller(key)
+            return Caller(key, address=client_of(scope))
         found = await signed_in(_header(scope, b"cookie"), calls=self._calls, address=client_of(scope))
         if found is None:
             raise Problem("unauthorized", "give a valid key as Authorization: Bearer KEY, or sign in")
@@ -67,7 +67,7 @@ class Gate:
         ):
             # A browser sends the cookie along whoever wrote the page; only ours knows the token.
             raise Problem("csrf-token-missing", f"send the csrf of /session as {cookies.CSRF_HEADER}")
-        return Caller(key, session.ends)
+        return Caller(key, session.ends, client_of(scope))
 
 
 def _header(scope: HTTPScope, wanted: bytes) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, Literal, Protocol, TypeVar
 
-from evhold.domain.access import ApiKey
+from evhold.domain.access import Actor, ApiKey, AuditRow, AuditWanted
 from evhold.domain.authorization import Token
 from evhold.domain.reservation import Reservation, State, Transition
 from evhold.domain.station import Station
@@ -106,20 +106,20 @@ class StationPage(Protocol):
 class Provision(Protocol):
     """Provision a station."""
 
-    def __call__(self, order: PutStation, *, who: str) -> Awaitable[StationPut]: ...
+    def __call__(self, order: PutStation, *, who: Actor) -> Awaitable[StationPut]: ...
 
 
 class RemoveStation(Protocol):
     """The station is known no more; raises StationUnknown."""
 
-    def __call__(self, station_id: str, *, who: str) -> Awaitable[None]: ...
+    def __call__(self, station_id: str, *, who: Actor) -> Awaitable[None]: ...
 
 
 class SwitchReservations(Protocol):
     """ReservationCtrlr.Enabled is set at the station; its AttributeStatus comes back, or how the call failed."""
 
     def __call__(
-        self, station_id: str, *, enabled: bool, who: str
+        self, station_id: str, *, enabled: bool, who: Actor
     ) -> Awaitable[str | CallFailed | NoAnswer | NeverSent]: ...
 
 
@@ -161,26 +161,38 @@ class TokenPage(Protocol):
     def __call__(self, *, limit: int | None = None, after: str | None = None) -> Awaitable[list[Token]]: ...
 
 
+class PutToken(Protocol):
+    """Register an IdToken; says whether it is new."""
+
+    def __call__(self, order: TokenOrder, *, who: Actor) -> Awaitable[tuple[Token, bool]]: ...
+
+
+class RemoveToken(Protocol):
+    """The token is registered no more; raises TokenUnknown."""
+
+    def __call__(self, id_token: IdToken, *, who: Actor) -> Awaitable[None]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenCalls:
     """Registered IdTokens. ``put`` says whether it is new; ``get`` and ``remove`` raise TokenUnknown."""
 
     page: TokenPage
     get: Callable[[IdToken], Awaitable[Token]]
-    put: Callable[[TokenOrder], Awaitable[tuple[Token, bool]]]
-    remove: Callable[[IdToken], Awaitable[None]]
+    put: PutToken
+    remove: RemoveToken
 
 
 class CreateKey(Protocol):
     """Make an API key; its secret is known this once."""
 
-    def __call__(self, order: KeyOrder, *, who: str) -> Awaitable[KeyMade]: ...
+    def __call__(self, order: KeyOrder, *, who: Actor) -> Awaitable[KeyMade]: ...
 
 
 class RevokeKey(Protocol):
     """The key is valid no more; raises KeyUnknown."""
 
-    def __call__(self, key_id: int, *, who: str) -> Awaitable[ApiKey]: ...
+    def __call__(self, key_id: int, *, who: Actor) -> Awaitable[ApiKey]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,16 +206,32 @@ class KeyCalls:
     revoke: RevokeKey
 
 
+class Note(Protocol):
+    """Write down what was done, where nothing else of it is stored."""
+
+    def __call__(
+        self, what: str, *, who: Actor, station_id: StationId | None = None, detail: str = ""
+    ) -> Awaitable[None]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditCalls:
+    """Who did what. ``page``: newest first, and the number before which the next page begins."""
+
+    note: Note
+    page: Callable[[AuditWanted], Awaitable[tuple[list[AuditRow], int | None]]]
+
+
 class AddWebhook(Protocol):
     """Make a webhook; its secret is in it."""
 
-    def __call__(self, order: WebhookOrder, *, who: str) -> Awaitable[Webhook]: ...
+    def __call__(self, order: WebhookOrder, *, who: Actor) -> Awaitable[Webhook]: ...
 
 
 class OfWebhook(Protocol[Answer]):
     """Do something with the webhook of this id; raises WebhookUnknown."""
 
-    def __call__(self, webhook_id: int, *, who: str) -> Awaitable[Answer]: ...
+    def __call__(self, webhook_id: int, *, who: Actor) -> Awaitable[Answer]: ...
 
 
 class DeliveriesOf(Protocol):
@@ -217,7 +245,7 @@ class DeliveriesOf(Protocol):
 class Redeliver(Protocol):
     """Send a dead delivery once more; raises WebhookUnknown, DeliveryUnknown."""
 
-    def __call__(self, webhook_id: int, number: int, *, who: str) -> Awaitable[Delivery]: ...
+    def __call__(self, webhook_id: int, number: int, *, who: Actor) -> Awaitable[Delivery]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -292,6 +320,7 @@ class Calls:
     tokens: TokenCalls
     keys: KeyCalls
     webhooks: WebhookCalls
+    audit: AuditCalls
     check_notify: Callable[[Sequence[str]], None]
     follow: Follow
     orders: Orders

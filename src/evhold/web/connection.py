@@ -13,7 +13,7 @@ from evhold.web.problems import MEDIA_TYPE, Problem
 MAX_HEAD: Final = 32 * 1024
 
 
-class Connection(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # uvicorn chooses the class by what is installed
+class Connection(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # uvicorn chooses the class by what is installed
     """uvicorn's, but that it waits for no one: ``arrival_s`` after its first byte a request is there, or 408 is."""
 
     arrival_s = 20.0

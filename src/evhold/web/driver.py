@@ -5,6 +5,7 @@ from typing import Final
 from litestar import Response
 from litestar.response import Stream
 
+from evhold.domain.access import Actor
 from evhold.domain.errors import ReservationUnknown, StationUnknown
 from evhold.domain.events import ConnectorChanged, Event, ReservationChanged, StationPresence, name_of
 from evhold.domain.reservation import Reservation
@@ -25,7 +26,7 @@ from evhold.web.driver_dto import (
 )
 from evhold.web.links import address_of, dies_at, reservation_id_of
 from evhold.web.problems import Problem, invalid
-from evhold.web.request import Req, body_of, calls_of, client_of, if_match_of, path_of, reply
+from evhold.web.request import Req, body_of, caller_of, calls_of, client_of, if_match_of, path_of, reply
 from evhold.web.reservations import change, own, withdraw
 from evhold.web.views import event_dto, stamp, station_dto, time_of
 
@@ -36,6 +37,8 @@ async def create(request: Req) -> Response[bytes]:
     """POST /reservations/{reservationId}/driver-link."""
     known = await own(request)
     _check_alive(known, calls_of(request).clock)
+    who = caller_of(request).actor
+    await calls_of(request).audit.note("make driver link", who=who, station_id=known.station_id, detail=str(known.id))
     return reply(DriverLinkDto(driver_link=address_of(request, known.id)), status=201)
 
 
@@ -60,14 +63,22 @@ async def replace(request: Req) -> Response[bytes]:
         changes = TermsPatch(expiry=time_of(body.expiry_date_time))
     except OverflowError:
         raise invalid(("expiryDateTime", "is no date that can be told in UTC")) from None
-    order = ReplaceOrder(reservation_id=known.id, changes=changes, by=By.DRIVER, if_match=if_match_of(request))
+    order = ReplaceOrder(
+        reservation_id=known.id,
+        changes=changes,
+        by=By.DRIVER,
+        if_match=if_match_of(request),
+        who=_actor(request, known),
+    )
     return await change(request, order, reading=_reading(request))
 
 
 async def cancel(request: Req) -> Response[bytes]:
     """DELETE /driver/{link}."""
     known = await _named(request)
-    order = CancelOrder(reservation_id=known.id, by=By.DRIVER, if_match=if_match_of(request))
+    order = CancelOrder(
+        reservation_id=known.id, by=By.DRIVER, if_match=if_match_of(request), who=_actor(request, known)
+    )
     return await withdraw(request, order, reading=_reading(request))
 
 
@@ -75,6 +86,10 @@ async def events(request: Req) -> Stream:
     """GET /driver/{link}/events."""
     known = await _named(request)
     return live.stream(request, _Followed(known, clock=calls_of(request).clock), of=known.id)
+
+
+def _actor(request: Req, known: Reservation) -> Actor:
+    return Actor(f"link of {known.id}", client_of(request.scope))
 
 
 async def _named(request: Req) -> Reservation:

@@ -28,12 +28,12 @@ async def create(request: Req) -> Response[bytes]:
         id_tokens=tuple(id_token(one) for one in body.id_tokens),
         expires_at=expires_at,
     )
-    made = await calls_of(request).keys.create(order, who=caller_of(request).name)
+    made = await calls_of(request).keys.create(order, who=caller_of(request).actor)
     return reply(key_dto(made.key, secret=made.secret), status=201)
 
 
 async def revoke(request: Req) -> Response[bytes]:
     """DELETE /keys/{keyId}."""
     number = int(path_of(request, "keyId"))
-    await calls_of(request).keys.revoke(number if 0 < number < 2**63 else 0, who=caller_of(request).name)
+    await calls_of(request).keys.revoke(number if 0 < number < 2**63 else 0, who=caller_of(request).actor)
     return Response(b"", status_code=204)

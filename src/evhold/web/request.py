@@ -14,7 +14,7 @@ from litestar.datastructures import State
 from litestar.types import HTTPScope
 from msgspec import Struct
 
-from evhold.domain.access import ApiKey, Role
+from evhold.domain.access import Actor, ApiKey, Role
 from evhold.domain.values import By, IdToken
 from evhold.web.calls import Calls
 from evhold.web.dto import Time
@@ -27,10 +27,11 @@ MAX_WAIT_S: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever holds the API key; ``session_ends`` where a session stands for it."""
+    """Whoever holds the API key; ``session_ends`` where a session stands for it, ``address`` where they call from."""
 
     key: ApiKey
     session_ends: datetime | None = None
+    address: str = ""
 
     @property
     def ends(self) -> datetime | None:
@@ -49,9 +50,9 @@ class Caller:
         return By.DRIVER if self.is_driver else By.OPERATOR
 
     @property
-    def name(self) -> str:
-        """What the audit log calls this caller."""
-        return f"key {self.key.id}" + (f" ({self.key.name})" if self.key.name else "")
+    def actor(self) -> Actor:
+        """What the audit calls this caller."""
+        return actor_of(self.key, self.address)
 
     @property
     def visible(self) -> tuple[IdToken, ...] | None:
@@ -61,6 +62,11 @@ class Caller:
     def owns(self, id_token: IdToken) -> bool:
         """Whether this caller may act for the token."""
         return not self.is_driver or id_token in self.key.id_tokens
+
+
+def actor_of(key: ApiKey, address: str) -> Actor:
+    """What the audit calls who holds the key."""
+    return Actor(f"key {key.id}" + (f" ({key.name})" if key.name else ""), address)
 
 
 def client_of(scope: HTTPScope) -> str:

@@ -97,6 +97,7 @@ async def _order_of(request: Req, body: ReservationCreate, *, caller: Caller) ->
         request=await _idempotent(request, caller),
         notify=tuple(body.notify),
         link_base=str(request.base_url) if body.driver_link else None,
+        who=caller.actor,
     )
 
 
@@ -186,7 +187,9 @@ async def replace(request: Req) -> Response[bytes]:
     caller = caller_of(request)
     changes = _changes(await body_of(request, ReservationPatch), caller)
     known = await own(request)
-    order = ReplaceOrder(reservation_id=known.id, changes=changes, by=caller.by, if_match=if_match_of(request))
+    order = ReplaceOrder(
+        reservation_id=known.id, changes=changes, by=caller.by, if_match=if_match_of(request), who=caller.actor
+    )
     return await change(request, order)
 
 
@@ -249,7 +252,8 @@ async def ask(request: Req) -> Response[bytes]:
 
 async def _cancel_order(request: Req) -> CancelOrder:
     known = await own(request)
-    return CancelOrder(reservation_id=known.id, by=caller_of(request).by, if_match=if_match_of(request))
+    caller = caller_of(request)
+    return CancelOrder(reservation_id=known.id, by=caller.by, if_match=if_match_of(request), who=caller.actor)
 
 
 async def own(request: Req) -> Reservation:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from evhold.web import dto, keys, live, reservations, stations, tokens
+from evhold.web import audit, dto, keys, live, reservations, stations, tokens
 from evhold.web.operations import (
     ADMINS,
     CANCELING,
@@ -300,6 +300,20 @@ KEYS: Final = (
     ),
 )
 
+AUDIT: Final = (
+    Operation(
+        method="GET",
+        path="/audit",
+        name="listAudit",
+        summary="Who changed what, and from which address, newest first",
+        tag="keys",
+        roles=ADMINS,
+        handler=audit.listed,
+        query=audit.AuditQuery,
+        answers={200: list[audit.AuditDto]},
+    ),
+)
+
 EVENTS: Final = (
     Operation(
         method="GET",
@@ -317,4 +331,4 @@ EVENTS: Final = (
     ),
 )
 
-OPERATIONS: Final = (*RESERVATIONS, *STATIONS, *TOKENS, *KEYS, *EVENTS, *DRIVER, *SESSION, *READINGS, *WEBHOOKS)
+OPERATIONS: Final = (*RESERVATIONS, *STATIONS, *TOKENS, *KEYS, *AUDIT, *EVENTS, *DRIVER, *SESSION, *READINGS, *WEBHOOKS)

@@ -9,7 +9,7 @@ from evhold.web import cookies
 from evhold.web.calls import Calls
 from evhold.web.dto import SessionCreate, SessionDto
 from evhold.web.problems import Problem, invalid
-from evhold.web.request import Req, body_of, calls_of, client_of, reply
+from evhold.web.request import Req, actor_of, body_of, calls_of, client_of, reply
 
 
 async def create(request: Req) -> Response[bytes]:
@@ -25,6 +25,7 @@ async def create(request: Req) -> Response[bytes]:
         calls.limits.failed("session", client_of(request.scope))
         raise Problem("unauthorized", "there is no such key, or it is valid no more")
     calls.limits.check_rate(key.id)
+    await calls.audit.note("sign in", who=actor_of(key, client_of(request.scope)))
     value = cookies.issue(key.id, signer=calls.signer, now=calls.clock.now())
     return _told(request, key, csrf=cookies.csrf_of(value, signer=calls.signer), value=value)
 
@@ -43,6 +44,10 @@ async def show(request: Req) -> Response[bytes]:
 async def end(request: Req) -> Response[bytes]:
     """DELETE /session."""
     _check_origin(request)
+    calls, address = calls_of(request), client_of(request.scope)
+    found = await signed_in(request.headers.getall("Cookie", []), calls=calls, address=address)
+    if found is not None:
+        await calls.audit.note("sign out", who=actor_of(found[0], address))
     headers = {"Set-Cookie": cookies.setting("", secure=_is_secure(request)), "Cache-Control": "no-store"}
     return Response(b"", status_code=204, headers=headers)
 

@@ -56,7 +56,7 @@ async def put(request: Req) -> Response[bytes]:
     calls = calls_of(request)
     body = await body_of(request, StationPut)
     order = _order(path_of(request, "stationId"), body)
-    done = await calls.stations.put(order, who=caller_of(request).name)
+    done = await calls.stations.put(order, who=caller_of(request).actor)
     password = UNSET if done.password is None else done.password
     shown = station_dto(await calls.stations.get(done.station.id), password=password)
     headers = {"Location": f"/api/v1/stations/{done.station.id}"} if done.is_new else {}
@@ -82,7 +82,7 @@ def _order(station_id: str, body: StationPut) -> PutStation:
 
 async def remove(request: Req) -> Response[bytes]:
     """DELETE /stations/{stationId}."""
-    await calls_of(request).stations.remove(path_of(request, "stationId"), who=caller_of(request).name)
+    await calls_of(request).stations.remove(path_of(request, "stationId"), who=caller_of(request).actor)
     return Response(b"", status_code=204)
 
 
@@ -90,6 +90,7 @@ async def read_capabilities(request: Req) -> Response[bytes]:
     """POST /stations/{stationId}/capabilities."""
     calls = calls_of(request)
     station_id = (await _known(request)).station.id
+    await calls.audit.note("read capabilities", who=caller_of(request).actor, station_id=station_id)
     outcome = await calls.stations.read_capabilities(station_id)
     if isinstance(outcome, CallFailed | NoAnswer | NeverSent):
         raise _failure(outcome)
@@ -101,7 +102,7 @@ async def switch_reservations(request: Req) -> Response[bytes]:
     calls = calls_of(request)
     body = await body_of(request, CapabilitiesPut)
     station_id = (await _known(request)).station.id
-    outcome = await calls.stations.switch(station_id, enabled=body.enabled, who=caller_of(request).name)
+    outcome = await calls.stations.switch(station_id, enabled=body.enabled, who=caller_of(request).actor)
     if isinstance(outcome, CallFailed | NoAnswer | NeverSent):
         raise _failure(outcome)
     if outcome != ACCEPTED:
@@ -141,7 +142,7 @@ async def call(request: Req) -> Response[bytes]:
         station_id=path_of(request, "stationId"),
         action=path_of(request, "action"),
         payload=payload,
-        who=caller_of(request).name,
+        who=caller_of(request).actor,
         force=force,
     )
     outcome = await calls_of(request).stations.call(order)

@@ -10,7 +10,7 @@ from evhold.domain.values import IdToken
 from evhold.usecases.provision import KEEP, TokenOrder
 from evhold.web.dto import IdTokenKind, ListQuery, TokenPut
 from evhold.web.problems import invalid
-from evhold.web.request import Req, body_of, calls_of, from_cursor, next_link, path_of, query_of, reply
+from evhold.web.request import Req, body_of, caller_of, calls_of, from_cursor, next_link, path_of, query_of, reply
 from evhold.web.views import maybe_id_token, registered_token_dto, time_of
 
 
@@ -38,7 +38,7 @@ async def put(request: Req) -> Response[bytes]:
     body = await body_of(request, TokenPut)
     if not isinstance(body.notify, UnsetType):
         calls_of(request).check_notify(body.notify)
-    token, is_new = await calls_of(request).tokens.put(_order(named, body))
+    token, is_new = await calls_of(request).tokens.put(_order(named, body), who=caller_of(request).actor)
     return reply(registered_token_dto(token), status=201 if is_new else 200)
 
 
@@ -60,7 +60,7 @@ def _order(named: IdToken, body: TokenPut) -> TokenOrder:
 
 async def remove(request: Req) -> Response[bytes]:
     """DELETE /tokens/{type}/{idToken}."""
-    await calls_of(request).tokens.remove(_named(request))
+    await calls_of(request).tokens.remove(_named(request), who=caller_of(request).actor)
     return Response(b"", status_code=204)
 
 

@@ -56,7 +56,7 @@ async def create(request: Req) -> Response[bytes]:
         station_id=body.station_id,
         id_token=maybe_id_token(body.id_token),
     )
-    made = await calls_of(request).webhooks.add(order, who=caller_of(request).name)
+    made = await calls_of(request).webhooks.add(order, who=caller_of(request).actor)
     headers = {"Location": f"/api/v1/webhooks/{made.id}"}
     return reply(_dto(WebhookCount(made), secret=made.secret), status=201, headers=headers)
 
@@ -72,19 +72,20 @@ async def show(request: Req) -> Response[bytes]:
 
 async def remove(request: Req) -> Response[bytes]:
     """DELETE /webhooks/{webhookId}."""
-    await calls_of(request).webhooks.remove(_number(request), who=caller_of(request).name)
+    await calls_of(request).webhooks.remove(_number(request), who=caller_of(request).actor)
     return Response(b"", status_code=204)
 
 
 async def rotate(request: Req) -> Response[bytes]:
     """POST /webhooks/{webhookId}/secret."""
-    changed = await calls_of(request).webhooks.rotate(_number(request), who=caller_of(request).name)
+    changed = await calls_of(request).webhooks.rotate(_number(request), who=caller_of(request).actor)
     return reply(_dto(WebhookCount(changed), secret=changed.secret))
 
 
 async def test(request: Req) -> Response[bytes]:
     """POST /webhooks/{webhookId}/test."""
-    outcome = await calls_of(request).webhooks.test(_number(request), who=caller_of(request).name)
+    await calls_of(request).audit.note("test webhook", who=caller_of(request).actor, detail=str(_number(request)))
+    outcome = await calls_of(request).webhooks.test(_number(request), who=caller_of(request).actor)
     return reply(WebhookTestDto(delivered=outcome.error is None, status=outcome.status, error=outcome.error))
 
 
@@ -103,7 +104,7 @@ async def redeliver(request: Req) -> Response[bytes]:
     number = int(path_of(request, "number"))
     if number > _LARGEST:
         raise DeliveryUnknown(number)
-    revived = await calls_of(request).webhooks.redeliver(_number(request), number, who=caller_of(request).name)
+    revived = await calls_of(request).webhooks.redeliver(_number(request), number, who=caller_of(request).actor)
     return reply(_delivery_dto(revived), status=202)
 
 

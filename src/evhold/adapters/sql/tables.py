@@ -259,6 +259,8 @@ audit: Final = Table(
     Column("what", Text, nullable=False),
     Column("station_id", Text),
     Column("detail", Text, nullable=False),
+    Column("address", Text),
+    Index("idx_audit_at", "at"),
 )
 
 webhooks: Final = Table(
