@@ -164,7 +164,7 @@ class Tokens(Protocol):
 
 
 class Keys(Protocol):
-    """API keys, their secrets hashed."""
+    """API keys, their secrets hashed. ``note_uses``: when they were last used, by id; a later use that is stored stays."""
 
     def insert(self, key: ApiKey) -> ApiKey:
         """Stored with a fresh id (the given one is ignored)."""
@@ -177,9 +177,7 @@ class Keys(Protocol):
         """Raises KeyUnknown."""
         ...
 
-    def note_uses(self, uses: Mapping[int, datetime]) -> None:
-        """When keys were last used, by id; a later use that is stored already stays, and so does all else."""
-        ...
+    def note_uses(self, uses: Mapping[int, datetime]) -> None: ...
 
 
 class Secrets(Protocol):
@@ -236,12 +234,9 @@ class Outbox(Protocol):
 
 
 class Audit(Protocol):
-    """Who did what."""
+    """Who did what; no token in it. Without ``who`` it is the CSMS's own doing, and not written."""
 
-    def add(self, *, at: datetime, who: Actor | None, what: str, station_id: StationId | None, detail: str) -> None:
-        """Who did what; no token in it. Without ``who`` it is the CSMS's own doing, and not written."""
-        ...
-
+    def add(self, *, at: datetime, who: Actor | None, what: str, station_id: StationId | None, detail: str) -> None: ...
     def page(self, wanted: AuditWanted) -> list[AuditRow]: ...
     def prune(self, *, before: datetime, limit: int) -> int: ...
 
