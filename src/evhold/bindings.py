@@ -8,10 +8,10 @@ from typing import Final, Literal
 
 from evhold.config import Settings
 from evhold.domain.access import Actor, ApiKey
-from evhold.domain.authorization import TokenInfo
+from evhold.domain.authorization import Token, TokenInfo
 from evhold.domain.station import Registration, Station
 from evhold.domain.transaction import Event
-from evhold.domain.values import Heard, StationId
+from evhold.domain.values import Heard, IdToken, StationId
 from evhold.gateway.counters import BUCKETS_S, Counters
 from evhold.gateway.doors import DoorSettings
 from evhold.gateway.server import ServerSettings
@@ -37,6 +37,7 @@ from evhold.usecases import (
     timeline,
 )
 from evhold.usecases.keyring import KeyRing
+from evhold.usecases.known_tokens import KnownTokens
 from evhold.usecases.nodes import Fenced, FencedRecorder
 from evhold.usecases.ports import (
     CallFailed,
@@ -49,6 +50,7 @@ from evhold.usecases.ports import (
     Rules,
     StationCommands,
     Storage,
+    Stored,
     Variables,
 )
 from evhold.usecases.reactions import Reactions
@@ -96,6 +98,7 @@ def use_cases(
     parts: Parts,
     reactions: Reactions,
     *,
+    tokens: KnownTokens,
     many_nodes: bool = False,
     on_registered: Callable[[Connected], None] = _nobody,
 ) -> v201.UseCases:
@@ -104,6 +107,7 @@ def use_cases(
     Args:
         parts: What they work on.
         reactions: To what they tell.
+        tokens: Those that stations ask about.
         many_nodes: Whether the station may have a newer connection elsewhere: then nothing of this one is stored.
         on_registered: Told of every boot that was answered.
     """
@@ -130,7 +134,7 @@ def use_cases(
 
     def transaction(
         event: Event, connected: Connected, /, *, at: datetime, heard: Callable[[], Heard]
-    ) -> Awaitable[TokenInfo | None]:
+    ) -> Stored | Awaitable[TokenInfo | None]:
         storage, recorder = storage_of(connected), recorder_of(connected)
         return e01_transaction.report(
             event,
@@ -168,7 +172,7 @@ def use_cases(
         boot=boot,
         heartbeat=partial(b01_boot.heartbeat, clock=clock),
         learn_report=learn_report,
-        authorize=partial(c01_authorize.authorize, storage=parts.patient, rules=rules),
+        authorize=partial(c01_authorize.authorize, tokens=tokens, rules=rules),
         transaction=transaction,
         connector_status=connector_status,
         reservation_status=reservation_status,
@@ -330,13 +334,23 @@ def _heard(view: queries.StationView, at: datetime | None) -> queries.StationVie
     return replace(view, station=replace(view.station, last_seen=at))
 
 
-def token_calls(storage: Storage, *, clock: Clock) -> web.TokenCalls:
-    """Registered IdTokens."""
+def token_calls(storage: Storage, *, clock: Clock, known: KnownTokens) -> web.TokenCalls:
+    """Registered IdTokens; those in memory are read again before whoever changed one is answered."""
+
+    async def put(order: provision.TokenOrder) -> tuple[Token, bool]:
+        done = await provision.put_token(order, storage=storage, clock=clock)
+        known.forget(order.id_token.key)
+        return done
+
+    async def remove(id_token: IdToken) -> None:
+        await provision.remove_token(id_token, storage=storage, clock=clock)
+        known.forget(id_token.key)
+
     return web.TokenCalls(
         page=partial(queries.tokens_page, storage=storage),
         get=partial(queries.token, storage=storage),
-        put=partial(provision.put_token, storage=storage, clock=clock),
-        remove=partial(provision.remove_token, storage=storage, clock=clock),
+        put=put,
+        remove=remove,
     )
 
 
@@ -386,7 +400,7 @@ def registry_calls(storage: Storage, *, who: Actor, clock: Clock, ids: Ids) -> R
         put_station=partial(provision.put_station, who=who, storage=storage, clock=clock, ids=ids),
         remove_station=partial(provision.remove_station, who=who, storage=storage, clock=clock),
         stations=lambda: storage.read(lambda tx: tx.stations.page()),
-        tokens=token_calls(storage, clock=clock),
+        tokens=token_calls(storage, clock=clock, known=KnownTokens(storage=storage, clock=clock)),
         keys=key_calls(storage, ring=KeyRing(storage=storage, clock=clock), clock=clock, ids=ids),
         now=clock.now,
     )

@@ -47,6 +47,7 @@ from evhold.station_life import StationLife, expectations, offsets
 from evhold.usecases import audit, h04_end, provision, signing
 from evhold.usecases.ghosts import Ghost
 from evhold.usecases.keyring import KeyRing
+from evhold.usecases.known_tokens import KnownTokens
 from evhold.usecases.ports import StorageAway, Told
 from evhold.usecases.reactions import Reactions, World
 from evhold.web import calls as web
@@ -109,6 +110,7 @@ class App:
             rules=self.rules,
         )
         self.keys = KeyRing(storage=self.parts.storage, clock=self.clock)
+        self.tokens = KnownTokens(storage=self.parts.patient, clock=self.clock)
         self.outward = Outward(
             settings, storage=self.parts.storage, enduring=self.enduring, clock=self.clock, ids=self.ids
         )
@@ -168,7 +170,11 @@ class App:
         signer = await signing.stored_signer(storage=self.storage, ids=self.ids)
         await self.outward.start(bus, signer)
         use_cases = bindings.use_cases(
-            self.parts, self.reactions, many_nodes=self.cluster.are_many, on_registered=self.cluster.registered
+            self.parts,
+            self.reactions,
+            tokens=self.tokens,
+            many_nodes=self.cluster.are_many,
+            on_registered=self.cluster.registered,
         )
         stations = StationServer(
             self.node,
@@ -248,6 +254,7 @@ class App:
             if one is None or (isinstance(one.event, RegistryChanged) and one.event.kind == "station"):
                 await self.credentials.refresh()
             self.keys.hear(None if one is None else one.event)
+            self.tokens.hear(None if one is None else one.event)
             self.cluster.hear_event(None if one is None else one.event)
             if one is not None:
                 self._expel_if_removed(one.event)
@@ -327,7 +334,7 @@ class App:
                 expect=expectations(self.registry),
             ),
             site=bindings.site_calls(self.parts),
-            tokens=bindings.token_calls(self.parts.storage, clock=self.clock),
+            tokens=bindings.token_calls(self.parts.storage, clock=self.clock, known=self.tokens),
             keys=bindings.key_calls(self.parts.storage, ring=self.keys, clock=self.clock, ids=self.ids),
             webhooks=self.outward.calls,
             audit=bindings.audit_calls(self.parts.storage, clock=self.clock),

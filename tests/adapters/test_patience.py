@@ -12,7 +12,7 @@ from sql_examples import connector
 from evhold.adapters.patience import RETRY_S, PatientRecorder, PatientStorage, StorageHealth
 from evhold.domain.connector import Connector
 from evhold.domain.events import ConnectorChanged
-from evhold.usecases.ports import StorageAway
+from evhold.usecases.ports import StorageAway, Stored
 from evhold.usecases.stores import Tx
 
 T = TypeVar("T")
@@ -75,8 +75,8 @@ class Disk:
     def read(self, work: Callable[[Tx], T]) -> Awaitable[T]:
         return self.transact(work)
 
-    def connector(self, connector: Connector, event: ConnectorChanged, *, epoch: int | None = None) -> Awaitable[None]:
-        return self._try(None)
+    def connector(self, connector: Connector, event: ConnectorChanged, *, epoch: int | None = None) -> Stored:
+        return asyncio.ensure_future(self._try(None))
 
 
 class World:

@@ -150,7 +150,11 @@ class Csms:
         server: Any = app._servers[0]
         server.on_send_away = self._send_away
         use_cases = bindings.use_cases(
-            app.parts, app.reactions, many_nodes=app.cluster.are_many, on_registered=app.cluster.registered
+            app.parts,
+            app.reactions,
+            tokens=app.tokens,
+            many_nodes=app.cluster.are_many,
+            on_registered=app.cluster.registered,
         )
         self._version = v201.version(use_cases)
 

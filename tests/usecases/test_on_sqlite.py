@@ -37,6 +37,7 @@ from evhold.usecases import (
     queries,
 )
 from evhold.usecases.keyring import KeyRing
+from evhold.usecases.known_tokens import KnownTokens
 from evhold.usecases.ports import Rules
 
 CLOCK = MovedClock()
@@ -165,7 +166,9 @@ async def test_a_transaction_without_a_reservation_is_recorded(database, online)
 
 async def test_tokens_and_keys_come_back_as_they_were_stored(database):
     """A driver's key with its tokens, revoked for good."""
-    assert (await c01_authorize.authorize(TAG_A, storage=database, rules=Rules())).group == GROUP
+    assert (
+        await c01_authorize.authorize(TAG_A, tokens=KnownTokens(storage=database, clock=CLOCK), rules=Rules())
+    ).group == GROUP
     order = provision.KeyOrder(name="app", role=Role.DRIVER, id_tokens=(TAG_A,))
     made = await provision.create_key(order, who=CLI, storage=database, clock=CLOCK, ids=CountedIds())
 

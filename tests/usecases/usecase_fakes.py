@@ -1,5 +1,6 @@
 """Memory in place of the database, a clock that is moved, ids that count, and stations that answer as they were told."""
 
+import asyncio
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 
@@ -26,6 +27,15 @@ def seconds(number):
 def heard(at=START):
     """What makes a Heard of the station."""
     return lambda: Heard(at=at, by=By.STATION)
+
+
+def stored_later(store):
+    """ports.Stored: what ``store`` makes of it, at the loop's next turn."""
+
+    async def run():
+        store()
+
+    return asyncio.ensure_future(run())
 
 
 @dataclass
@@ -306,14 +316,20 @@ class MemoryStorage:
         self.reads += 1
         return work(MemoryTx(self.tables.copy()))
 
-    async def connector(self, connector, event):
-        self._record(connector)
-        self.tables.events.append(event)
-        MemoryTx(self.tables).connectors.put(connector)
+    def connector(self, connector, event):
+        def store():
+            self._record(connector)
+            self.tables.events.append(event)
+            MemoryTx(self.tables).connectors.put(connector)
 
-    async def transaction(self, transaction):
-        self._record(transaction)
-        MemoryTx(self.tables).transactions.put(transaction)
+        return stored_later(store)
+
+    def transaction(self, transaction):
+        def store():
+            self._record(transaction)
+            MemoryTx(self.tables).transactions.put(transaction)
+
+        return stored_later(store)
 
     def _record(self, row):
         if self.broken:

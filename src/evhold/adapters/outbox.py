@@ -42,9 +42,18 @@ class OutboxReader:
         #: The number of the last event told.
         self.position = position
 
-    def wake(self) -> None:
-        """There is something new; call it on the loop."""
-        self._woken.set()
+    def wake(self, fresh: Sequence[Told] = ()) -> None:
+        """There is something new; call it on the loop.
+
+        Args:
+            fresh: What was just committed, in order. It is told at once where it follows on what was told before, and
+                read like anything else where it does not: another process has committed in between.
+        """
+        if fresh and fresh[0].seq == self.position + 1 and fresh[-1].seq == self.position + len(fresh):
+            self.position = fresh[-1].seq
+            self._tell(fresh)
+        else:
+            self._woken.set()
 
     async def run(self) -> None:
         """For ever, until cancelled; while the storage is away nothing is told, and nothing is lost."""
@@ -66,7 +75,9 @@ class OutboxReader:
         self._woken.clear()
         await self._source.number()
         while events := await self._source.after(self.position, limit=PAGE):
-            self.position = events[-1].seq
-            self._tell(events)
+            # Some may have been told meanwhile, by those who committed them.
+            if new := [one for one in events if one.seq > self.position]:
+                self.position = new[-1].seq
+                self._tell(new)
             if len(events) < PAGE:
                 return

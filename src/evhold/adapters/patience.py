@@ -18,7 +18,7 @@ from evhold.domain.connector import Connector
 from evhold.domain.events import ConnectorChanged, Event
 from evhold.domain.station import Station
 from evhold.domain.transaction import Transaction
-from evhold.usecases.ports import Clock, Recorder, Storage, StorageAway
+from evhold.usecases.ports import Clock, Recorder, Storage, StorageAway, Stored
 from evhold.usecases.stores import Tx
 
 LONG_S: Final = 20.0
@@ -145,6 +145,7 @@ class PatientStorage:
         self._health = health
         self._clock = clock
         self._limit_s = limit_s
+        self._trying: set[asyncio.Task[None]] = set()
 
     def transact(self, work: Callable[[Tx], T]) -> Awaitable[T]:
         """As the storage's, waiting while it is away."""
@@ -178,6 +179,45 @@ class PatientStorage:
             if is_late or not await self._health.back(by=by):
                 raise StorageAway(told)
 
+    def stored(self, attempt: Callable[[], Stored]) -> Stored:
+        """As ``patiently``, for what ends by a plain call: while all is well, no task is begun."""
+        outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._health.trouble is not None:
+            self._take_time(attempt, outcome)
+            return outcome
+
+        def end(first: Stored) -> None:
+            error = first.exception()
+            if error is None:
+                if not outcome.done():
+                    outcome.set_result(None)
+            elif isinstance(error, StorageAway):
+                self._health.away(error)
+                self._take_time(attempt, outcome)
+            elif not outcome.done():
+                outcome.set_exception(error)
+
+        attempt().add_done_callback(end)
+        return outcome
+
+    def _take_time(self, attempt: Callable[[], Stored], outcome: "asyncio.Future[None]") -> None:
+        trying = asyncio.get_running_loop().create_task(self.patiently(attempt))
+        # Held until it is done: the loop itself does not.
+        self._trying.add(trying)
+
+        def end(done: "asyncio.Task[None]") -> None:
+            self._trying.discard(done)
+            if outcome.done():
+                return
+            if done.cancelled():
+                outcome.cancel()
+            elif (error := done.exception()) is not None:
+                outcome.set_exception(error)
+            else:
+                outcome.set_result(None)
+
+        trying.add_done_callback(end)
+
 
 class PatientRecorder:
     """A recorder that waits an outage out (ports.Recorder)."""
@@ -186,13 +226,13 @@ class PatientRecorder:
         self._recorder = recorder
         self._storage = storage
 
-    def connector(self, connector: Connector, event: ConnectorChanged, *, epoch: int | None = None) -> Awaitable[None]:
+    def connector(self, connector: Connector, event: ConnectorChanged, *, epoch: int | None = None) -> Stored:
         """As the recorder's."""
-        return self._storage.patiently(lambda: self._recorder.connector(connector, event, epoch=epoch))
+        return self._storage.stored(lambda: self._recorder.connector(connector, event, epoch=epoch))
 
-    def transaction(self, transaction: Transaction, *, epoch: int | None = None) -> Awaitable[None]:
+    def transaction(self, transaction: Transaction, *, epoch: int | None = None) -> Stored:
         """As the recorder's."""
-        return self._storage.patiently(lambda: self._recorder.transaction(transaction, epoch=epoch))
+        return self._storage.stored(lambda: self._recorder.transaction(transaction, epoch=epoch))
 
     def station(self, station: Station, events: Iterable[Event]) -> Awaitable[None]:
         """As the recorder's."""

@@ -21,7 +21,12 @@ def estimate(samples: Sequence[timedelta]) -> timedelta | None:
     A message that waited on its way, or in the station's queue, makes a sample too small, never too great: the greatest
     one is the best, if another bears it out (a single stamp may be anything).
     """
+    if len(samples) < 2:
+        return None
     falling = sorted(samples, reverse=True)
+    # Mostly the first two agree.
+    if falling[0] - falling[1] <= AGREEMENT:
+        return falling[0]
     for greater, smaller in pairwise(falling):
         if greater - smaller <= AGREEMENT:
             return greater
@@ -30,4 +35,4 @@ def estimate(samples: Sequence[timedelta]) -> timedelta | None:
 
 def moved(before: timedelta | None, now: timedelta) -> bool:
     """Whether the offset is worth storing anew; unknown is as good as none."""
-    return abs(now - (before or timedelta())) > WORTH_STORING
+    return abs(now - before if before is not None else now) > WORTH_STORING

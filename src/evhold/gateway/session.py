@@ -11,6 +11,7 @@ House rules
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from msgspec import Raw
@@ -20,7 +21,7 @@ from evhold.gateway.peer import GOING_AWAY, INTERNAL_ERROR, POLICY_VIOLATION, Pe
 from evhold.gateway.registry import Registry
 from evhold.gateway.waiting import Waiting
 from evhold.ocpp.masking import mask
-from evhold.ocpp.router import Context, Version, dispatch
+from evhold.ocpp.router import Context, Later, Version, dispatch
 from evhold.ocpp.rpc.connection import (
     AnswerReceived,
     CallDropped,
@@ -35,7 +36,7 @@ from evhold.ocpp.rpc.connection import (
 )
 from evhold.ocpp.rpc.errors import ConnectionEnded, InternalError, QueueFull, RpcError
 from evhold.ocpp.rpc.frames import Error, Result
-from evhold.usecases.ports import CallAnswer, CallFailed, CallResult, Overtaken, StorageAway
+from evhold.usecases.ports import CallAnswer, CallFailed, CallResult, Overtaken, StorageAway, Stored
 
 #: Bytes that a station may send before its context is loaded; it has one CALL outstanding, so that is plenty.
 MOST_EARLY: Final = 1024 * 1024
@@ -84,7 +85,8 @@ class Session:
         self._peer: Peer | None = None
         self._opening: asyncio.Task[None] | None = None
         self._waiting = Waiting(node)
-        self._working: asyncio.Task[None] | None = None
+        #: What the CALL in hand waits for.
+        self._working: Stored | None = None
         self._early = self._strays = 0
         self._ready = self._ended = self._pumping = self._finishing = self._leaving = False
 
@@ -231,7 +233,7 @@ class Session:
             await asyncio.wait([self._opening])
         # What the station told before it left is stored before it is told as gone, and before its next context is loaded.
         while self._working is not None:
-            await asyncio.wait([self._working])
+            await asyncio.wait([asyncio.ensure_future(self._working)])
         if self._ready:
             await self._node.hooks.on_closed(self.context)
 
@@ -291,8 +293,26 @@ class Session:
             return
         if isinstance(answer, bytes):
             self._answer(event, answer)
+        elif isinstance(answer, Later):
+            self._working = answer.stored
+            answer.stored.add_done_callback(partial(self._answer_later, event, answer))
         else:
             self._working = self._node.spawn(self._await_answer(event, answer))
+
+    def _answer_later(self, event: CallReceived, answer: Later, stored: Stored) -> None:
+        try:
+            payload = answer.payload()
+        except RpcError as error:
+            self._refuse(event, error)
+        else:
+            self._answer(event, payload)
+        self._worked()
+
+    def _worked(self) -> None:
+        self._working = None
+        self._pump()
+        if self._finishing:
+            self.finish()
 
     async def _await_answer(self, event: CallReceived, answer: Awaitable[bytes]) -> None:
         try:
@@ -303,9 +323,7 @@ class Session:
             self._answer(event, payload)
         finally:
             self._working = None
-        self._pump()
-        if self._finishing:
-            self.finish()
+        self._worked()
 
     def _answer(self, event: CallReceived, payload: bytes) -> None:
         self._node.counters.calls["in", event.action, "ok"] += 1

@@ -20,7 +20,7 @@ from evhold.ocpp.rpc.errors import (
     SecurityError,
     from_validation,
 )
-from evhold.usecases.ports import Connected
+from evhold.usecases.ports import Connected, Stored, is_stored
 
 ACCEPTED: Final = "Accepted"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -77,8 +77,29 @@ class Version:
     actions: Container[str]
 
 
-def dispatch(version: Version, action: str, payload: Raw, context: Context) -> bytes | Awaitable[bytes]:
-    """Return the payload of the CALLRESULT, or what is awaited for it where the handler has to wait.
+@dataclass(frozen=True, slots=True)
+class Later:
+    """An answer that waits for the disk alone: nothing else has to run until then, so that it needs no task.
+
+    Attributes:
+        stored: Ends with the commit.
+    """
+
+    route: Route[Any, Any]
+    stored: Stored
+
+    def payload(self) -> bytes:
+        """Return the payload of the CALLRESULT, once ``stored`` has ended. Raises RpcError, as `dispatch` does."""
+        error = self.stored.exception()
+        if error is None:
+            return self.route.encode(None)
+        if isinstance(error, RpcError):
+            raise error
+        raise InternalError from error
+
+
+def dispatch(version: Version, action: str, payload: Raw, context: Context) -> bytes | Later | Awaitable[bytes]:
+    """Return the payload of the CALLRESULT, or what is waited for where the handler has to wait.
 
     Raises:
         NotImplemented_: The version has no such action.
@@ -97,7 +118,7 @@ def dispatch(version: Version, action: str, payload: Raw, context: Context) -> b
     try:
         answer = route.handle(_decode(route, payload), context)
         if hasattr(answer, "__await__"):
-            return _finish(route, answer)
+            return Later(route, answer) if is_stored(answer) else _finish(route, answer)
         return route.encode(answer)
     except RpcError:
         raise

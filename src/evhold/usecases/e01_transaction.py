@@ -6,9 +6,9 @@ House rules
 - The same transactionId and seqNo again changes nothing, and is answered the same (E13).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from evhold.domain.authorization import Token, TokenInfo, TokenStatus, answer_about
@@ -17,7 +17,7 @@ from evhold.domain.transaction import Event, Transaction, fold
 from evhold.domain.transitions import Step
 from evhold.domain.values import Heard
 from evhold.usecases import station_clock
-from evhold.usecases.ports import Connected, Recorder, Rules, Storage
+from evhold.usecases.ports import Connected, Recorder, Rules, Storage, Stored
 from evhold.usecases.stores import Tx
 
 #: How many transactions a connection remembers; any other is read again.
@@ -39,7 +39,7 @@ class _Known:
     token: Token | None
 
 
-async def report(
+def report(
     event: Event,
     connected: Connected,
     *,
@@ -49,7 +49,7 @@ async def report(
     recorder: Recorder,
     rules: Rules,
     consume: Consume,
-) -> TokenInfo | None:
+) -> Stored | Awaitable[TokenInfo | None]:
     """The event is stored, with what it means for a reservation.
 
     Args:
@@ -63,10 +63,62 @@ async def report(
         consume: ``h03_use.consume``.
 
     Returns:
-        What the station is told about the event's idToken; None when it has none.
+        What the station is told about the event's idToken, None when it has none; or, where that is all there is to
+        wait for, the end of the storing.
 
     Requirements: E01.FR.11, E01.FR.12, E01.FR.13, E02.FR.02, E02.FR.03, E03.FR.02, E03.FR.03, E04.FR.01, E04.FR.02, E13
     """
+    stored = _record(event, connected, recorder=recorder)
+    if stored is None:
+        return _report(
+            event,
+            connected,
+            at=at,
+            heard=heard,
+            storage=storage,
+            recorder=recorder,
+            rules=rules,
+            consume=consume,
+        )
+    offset = None if event.offline else station_clock.learn(connected, event.stamp - at)
+    return stored if offset is None else _store_clock(stored, connected, offset, storage=storage)
+
+
+def _record(event: Event, connected: Connected, *, recorder: Recorder) -> Stored | None:
+    """What most events are: the next one of a transaction that is remembered and concerns no reservation. None: it is not."""
+    known = connected.transactions.get(event.transaction_id)
+    if known is None or event.id_token is not None or event.transaction_id in connected.bound_transactions:
+        return None
+    if _names_reservation(event) or known.has_seen(event.seq_no):
+        return None
+    transaction = fold(known, event, token_accepted=False)
+
+    def remember(done: Stored) -> None:
+        if done.exception() is None:
+            _remember(connected, transaction, is_bound=False)
+
+    stored = recorder.transaction(transaction)
+    # Before whoever waits for it is answered.
+    stored.add_done_callback(remember)
+    return stored
+
+
+async def _store_clock(stored: Stored, connected: Connected, offset: timedelta, *, storage: Storage) -> None:
+    await stored
+    await station_clock.store(connected, offset, storage=storage)
+
+
+async def _report(
+    event: Event,
+    connected: Connected,
+    *,
+    at: datetime,
+    heard: Callable[[], Heard],
+    storage: Storage,
+    recorder: Recorder,
+    rules: Rules,
+    consume: Consume,
+) -> TokenInfo | None:
     known = await _known(event, connected, storage=storage)
     info = _answer(event, known.token, rules)
     if _names_reservation(event) or known.is_bound:

@@ -11,7 +11,7 @@ from evhold.domain.connector import Connector, is_news
 from evhold.domain.events import ConnectorChanged
 from evhold.domain.values import ConnectorId, EvseId
 from evhold.usecases import station_clock
-from evhold.usecases.ports import Connected, Recorder, Storage
+from evhold.usecases.ports import Connected, Recorder, Storage, Stored
 
 
 def report(
@@ -46,7 +46,8 @@ def report(
     news = _news(status, evse_id=evse_id, connector_id=connector_id, stamp=stamp, connected=connected)
     if news is None:
         return station_clock.store(connected, offset, storage=storage) if offset is not None else None
-    return _store(news, connected, recorder=recorder, storage=storage, at=at, offset=offset)
+    stored = _store(news, connected, recorder=recorder, at=at)
+    return stored if offset is None else _store_clock(stored, connected, offset, storage=storage)
 
 
 def _news(status: str, *, evse_id: int, connector_id: int, stamp: datetime, connected: Connected) -> Connector | None:
@@ -70,15 +71,7 @@ def _news(status: str, *, evse_id: int, connector_id: int, stamp: datetime, conn
     return None
 
 
-async def _store(
-    connector: Connector,
-    connected: Connected,
-    *,
-    recorder: Recorder,
-    storage: Storage,
-    at: datetime,
-    offset: timedelta | None,
-) -> None:
+def _store(connector: Connector, connected: Connected, *, recorder: Recorder, at: datetime) -> Stored:
     told = ConnectorChanged(
         at=at,
         station_id=connector.station_id,
@@ -88,9 +81,19 @@ async def _store(
         since=connector.since or at,
         type=connector.type,
     )
-    await recorder.connector(connector, told)
-    key = connector.evse_id, connector.connector_id
-    connected.statuses[key] = connector
-    connected.reported.add(key)
-    if offset is not None:
-        await station_clock.store(connected, offset, storage=storage)
+
+    def remember(done: Stored) -> None:
+        if done.exception() is None:
+            key = connector.evse_id, connector.connector_id
+            connected.statuses[key] = connector
+            connected.reported.add(key)
+
+    stored = recorder.connector(connector, told)
+    # Before whoever waits for it is answered.
+    stored.add_done_callback(remember)
+    return stored
+
+
+async def _store_clock(stored: Stored, connected: Connected, offset: timedelta, *, storage: Storage) -> None:
+    await stored
+    await station_clock.store(connected, offset, storage=storage)

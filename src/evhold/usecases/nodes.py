@@ -19,7 +19,7 @@ from evhold.domain.station import Station
 from evhold.domain.transaction import Transaction
 from evhold.domain.values import MessageId
 from evhold.usecases import late
-from evhold.usecases.ports import Clock, Connected, Ids, Overtaken, Recorder, SchemaTooNew, Storage
+from evhold.usecases.ports import Clock, Connected, Ids, Overtaken, Recorder, SchemaTooNew, Storage, Stored
 from evhold.usecases.stores import Roll, Tx
 
 LEASE: Final = timedelta(seconds=6)
@@ -195,11 +195,11 @@ class FencedRecorder:
     recorder: Recorder
     connected: Connected
 
-    def connector(self, connector: Connector, event: ConnectorChanged, *, epoch: int | None = None) -> Awaitable[None]:
+    def connector(self, connector: Connector, event: ConnectorChanged, *, epoch: int | None = None) -> Stored:
         """As the recorder's; raises Overtaken."""
         return self.recorder.connector(connector, event, epoch=self.connected.epoch)
 
-    def transaction(self, transaction: Transaction, *, epoch: int | None = None) -> Awaitable[None]:
+    def transaction(self, transaction: Transaction, *, epoch: int | None = None) -> Stored:
         """As the recorder's; raises Overtaken."""
         return self.recorder.transaction(transaction, epoch=self.connected.epoch)
 

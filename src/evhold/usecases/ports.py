@@ -7,7 +7,7 @@ transaction is open while a station thinks.
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeGuard, TypeVar
 
 from evhold.domain.connector import Connector
 from evhold.domain.events import ConnectorChanged, Event
@@ -89,16 +89,29 @@ class Storage(Protocol):
     def read(self, work: Callable[[Tx], T]) -> Awaitable[T]: ...
 
 
+class Stored(Awaitable[None], Protocol):
+    """The end of something that is on its way to the disk, such as a Future: awaited, or told by plain calls.
+
+    Calls are made in the order in which they were asked for, after the commit; ``exception`` says what became of it.
+    """
+
+    def add_done_callback(self, call: Callable[[Any], None], /) -> None: ...
+    def exception(self) -> BaseException | None: ...
+
+
+def is_stored(end: object) -> TypeGuard[Stored]:
+    """Whether this is one, and not anything else that can be awaited."""
+    return hasattr(end, "add_done_callback")
+
+
 class Recorder(Protocol):
-    """The firehose: rows of many stations in one commit. Each awaitable ends when its row is durable; a failed one raises.
+    """The firehose: rows of many stations in one commit. Each ends when its row is durable; a failed one raises.
 
     ``epoch``: stored only if this connection of the station counts, among many nodes; else Overtaken is raised.
     """
 
-    def connector(
-        self, connector: Connector, event: ConnectorChanged, *, epoch: int | None = None
-    ) -> Awaitable[None]: ...
-    def transaction(self, transaction: Transaction, *, epoch: int | None = None) -> Awaitable[None]: ...
+    def connector(self, connector: Connector, event: ConnectorChanged, *, epoch: int | None = None) -> Stored: ...
+    def transaction(self, transaction: Transaction, *, epoch: int | None = None) -> Stored: ...
     def station(self, station: Station, events: Iterable[Event]) -> Awaitable[None]:
         """Boot, capability and report results: the station's row whole (without credentials and epoch)."""
         ...

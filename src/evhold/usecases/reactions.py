@@ -248,6 +248,8 @@ class Reactions:
 
     def _suspect(self, connected: Connected, evse_id: EvseId, connector_id: ConnectorId, *, status: str | None) -> None:
         """Row 57: it is wondered at when it has been Reserved for a while."""
+        if status != RESERVED and not self._timers:
+            return
         station_id, what = connected.station_id, f"ghost {evse_id}.{connector_id}"
         if status != RESERVED:
             self._cancel(station_id, what)

@@ -1,12 +1,13 @@
 """What the rest of this folder, and whoever puts a node together, needs of a database: SQLite's and PostgreSQL's in one."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
 from sqlalchemy.engine import Dialect
 
 from evhold.adapters.sql.tx import SqlTx
+from evhold.usecases.ports import Told
 from evhold.usecases.stores import Tx
 
 T = TypeVar("T")
@@ -35,8 +36,8 @@ class Database(Protocol):
         """As ``read``, for work that knows SQL."""
         ...
 
-    def on_told(self, call: Callable[[], None]) -> None:
-        """``call`` runs on the loop when events were committed."""
+    def on_told(self, call: Callable[[Sequence[Told]], None]) -> None:
+        """``call`` runs on the loop when events were committed: with them, or with none where they have to be read."""
         ...
 
     async def number(self) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from evhold.adapters.sql.prepared import Prepared
 from evhold.adapters.sql.tables import cursors, outbox
+from evhold.adapters.sql.types import POSTGRESQL
 from evhold.adapters.sql.upsert import upsert
 from evhold.domain.events import Event, ReservationChanged, name_of
 from evhold.usecases.ports import Told
@@ -72,14 +73,31 @@ def read_rows(rows: Iterable[Sequence[Any]]) -> list[Told]:
 class OutboxStore:
     """ports.Outbox, and the reading of it. ``told``: something was added in this transaction."""
 
+    __slots__ = ("_connection", "_numbers_at_once", "fresh", "told")
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._numbers_at_once = connection.dialect.name != POSTGRESQL
         self.told = False
+        #: What was added, with its numbers, in order; empty where numbers are given later.
+        self.fresh: list[Told] = []
 
     def add(self, event: Event) -> None:
         """Told once this transaction is committed."""
-        _ADD.run(self._connection, row_of(event))
         self.told = True
+        if self._numbers_at_once:
+            self.fresh.append(Told(_ADD.insert(self._connection, row_of(event)), event))
+        else:
+            _ADD.run(self._connection, row_of(event))
+
+    def added(self, events: Sequence[Event]) -> None:
+        """These were just inserted by one call of the driver, in this order."""
+        self.told = True
+        if self._numbers_at_once:
+            # One writer, and AUTOINCREMENT: the rows of one call have numbers in a row.
+            driver: Any = self._connection.connection.driver_connection
+            last = driver.execute("SELECT last_insert_rowid()").fetchone()[0]
+            self.fresh += [Told(seq, event) for seq, event in enumerate(events, start=last - len(events) + 1)]
 
     def after(self, seq: int, *, limit: int) -> list[Told]:
         """The events behind this number, in order, as far as this version can read them."""

@@ -9,7 +9,7 @@ House rules
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -36,7 +36,7 @@ from evhold.adapters.sql.reservations import start_sequence
 from evhold.adapters.sql.tx import SqlTx
 from evhold.domain.errors import InvalidOrder
 from evhold.domain.values import FIRST_RESERVATION_ID_BELOW
-from evhold.usecases.ports import Clock, StorageAway
+from evhold.usecases.ports import Clock, StorageAway, Told
 from evhold.usecases.stores import Tx
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ class PgStorage:
         self._collided = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
         self._closed = False
-        self._on_told: list[Callable[[], None]] = []
+        self._on_told: list[Callable[[Sequence[Told]], None]] = []
         self._numbers = PgNumbers(url, on_news=self._tell)
         self.dialect: Dialect = self._engine.dialect
         #: How often work was run again, for measurements.
@@ -103,7 +103,7 @@ class PgStorage:
         """As ``read``, for work that knows SQL."""
         return self._begin(work, reading=True)
 
-    def on_told(self, call: Callable[[], None]) -> None:
+    def on_told(self, call: Callable[[Sequence[Told]], None]) -> None:
         """``call`` runs on the loop when this node committed events, or another node numbered some."""
         self._on_told.append(call)
 
@@ -226,7 +226,7 @@ class PgStorage:
 
     def _tell(self) -> None:
         for call in self._on_told:
-            call()
+            call(())
 
 
 def open_postgresql(url: URL, *, clock: Clock, draw: Callable[[int], int] = secrets.randbelow) -> PgStorage:

@@ -131,6 +131,11 @@ class Prepared:
         row = self.first(connection, values)
         return None if row is None else row[0]
 
+    def insert(self, connection: Connection, values: Values) -> int:
+        """The number that SQLite gave to the row."""
+        number: int = _run(connection, self.text(connection.dialect), values).lastrowid
+        return number
+
     def run(self, connection: Connection, values: Values = _NONE) -> int:
         """How many rows it changed."""
         count: int = _run(connection, self.text(connection.dialect), values).rowcount

@@ -8,7 +8,7 @@ House rules:
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -35,9 +35,7 @@ class _Entry:
 
     __slots__ = ("clock", "events", "fence", "future", "key", "row", "table")
 
-    def __init__(
-        self, table: DriverText, key: tuple[str | int, ...], row: Parameters, events: list[Parameters]
-    ) -> None:
+    def __init__(self, table: DriverText, key: tuple[str | int, ...], row: Parameters, events: Sequence[Event]) -> None:
         self.table = table
         self.key = key
         self.row = row
@@ -76,29 +74,26 @@ class SqlRecorder:
         """The connector's row and its event, in one commit."""
         key = (connector.station_id, connector.evse_id, connector.connector_id)
         row = self._connectors.parameters(connectors.row_of(connector))
-        entry = _Entry(self._connectors, key, row, self._told((event,)))
+        entry = _Entry(self._connectors, key, row, (event,))
         entry.fence = None if epoch is None else (connector.station_id, epoch)
         return self._add(entry)
 
     def transaction(self, transaction: Transaction, *, epoch: int | None = None) -> "asyncio.Future[None]":
         """The transaction's row."""
         row = self._transactions.parameters(transactions.row_of(transaction, stored_at=self._now()))
-        entry = _Entry(self._transactions, (transaction.station_id, transaction.transaction_id), row, [])
+        entry = _Entry(self._transactions, (transaction.station_id, transaction.transaction_id), row, ())
         entry.fence = None if epoch is None else (transaction.station_id, epoch)
         return self._add(entry)
 
     def station(self, station: Station, events: Iterable[Event]) -> "asyncio.Future[None]":
         """What the station reported, and its events; of what is provisioned nothing, but for a station that is new."""
         row = self._stations.parameters(station_rows.row_of(station))
-        entry = _Entry(self._stations, (station.id.casefold(),), row, self._told(events))
+        entry = _Entry(self._stations, (station.id.casefold(),), row, tuple(events))
         entry.clock = (station.clock_offset, station.id)
         return self._add(entry)
 
     def _text(self, statement: Insert, *, leave_out: tuple[str, ...] = ()) -> DriverText:
         return DriverText(statement, dialect=self._storage.dialect, leave_out=leave_out)
-
-    def _told(self, events: Iterable[Event]) -> list[Parameters]:
-        return [self._events.parameters(outbox.row_of(event)) for event in events]
 
     # Batches
 
@@ -176,8 +171,9 @@ class SqlRecorder:
             move_sweeps(tx.connection, clocks)
         events = [event for entry in batch for event in entry.events]
         if events:
-            run_many(tx.connection, self._events.text, events)
-            tx.outbox.told = True
+            told = [self._events.parameters(outbox.row_of(event)) for event in events]
+            run_many(tx.connection, self._events.text, told)
+            tx.outbox.added(events)
 
 
 def _halves(batch: list[_Entry]) -> list[list[_Entry]]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -17,7 +17,7 @@ from evhold.adapters.sql.reservations import start_sequence
 from evhold.adapters.sql.tx import SqlTx
 from evhold.adapters.sql.writer import Writer
 from evhold.domain.values import FIRST_RESERVATION_ID_BELOW
-from evhold.usecases.ports import Clock, StorageAway
+from evhold.usecases.ports import Clock, StorageAway, Told
 from evhold.usecases.stores import Tx
 
 T = TypeVar("T")
@@ -55,8 +55,8 @@ class SqlStorage:
         """As ``read``, for work that knows SQL."""
         return self._writer.submit(work) if self._readers is None else self._readers.look(work)
 
-    def on_told(self, call: Callable[[], None]) -> None:
-        """``call`` runs on the loop after every commit of ours that told events."""
+    def on_told(self, call: Callable[[Sequence[Told]], None]) -> None:
+        """``call`` runs on the loop after every commit of ours that told events, with them, numbered and in order."""
         self._writer.on_told.append(call)
 
     async def number(self) -> None:

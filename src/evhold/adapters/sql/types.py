@@ -1,5 +1,6 @@
 """Column types that are alike in every database: texts in one order, whole numbers, aware times and durations, exact to the microsecond."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -38,6 +39,22 @@ def microseconds(value: datetime) -> int:
     return (aware(value) - EPOCH) // MICROSECOND
 
 
+def _aware_or_none(value: datetime | None) -> datetime | None:
+    return None if value is None else aware(value)
+
+
+def _microseconds_or_none(value: datetime | None) -> int | None:
+    return None if value is None else microseconds(value)
+
+
+def _utc_or_none(value: datetime | None) -> datetime | None:
+    return None if value is None else value.astimezone(UTC)
+
+
+def _time_or_none(value: int | None) -> datetime | None:
+    return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """Aware UTC. SQLite drops zones, so there it is an integer of microseconds, which sorts and adds; elsewhere a timestamptz."""
 
@@ -48,17 +65,13 @@ class UtcDateTime(TypeDecorator[datetime]):
         """The type in this database."""
         return dialect.type_descriptor(DateTime(timezone=True) if dialect.name == POSTGRESQL else BigInteger())
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """Raises NaiveTime."""
-        if value is None:
-            return None
-        return aware(value) if dialect.name == POSTGRESQL else microseconds(value)
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], Any]:
+        """What raises NaiveTime. Rows have many times: one call for each, instead of SQLAlchemy's chain of three."""
+        return _aware_or_none if dialect.name == POSTGRESQL else _microseconds_or_none
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], datetime | None]:
         """In UTC, whatever the session's zone."""
-        if value is None:
-            return None
-        return value.astimezone(UTC) if dialect.name == POSTGRESQL else EPOCH + timedelta(microseconds=value)
+        return _utc_or_none if dialect.name == POSTGRESQL else _time_or_none
 
 
 class Duration(TypeDecorator[timedelta]):

@@ -76,7 +76,7 @@ class DriverText:
 
     def parameters(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
         """The row in the order of the text's parameters, in the driver's types."""
-        return tuple(process(row[name]) if process else row[name] for name, process in self._columns)
+        return tuple([process(row[name]) if process is not None else row[name] for name, process in self._columns])
 
 
 def _unnested(table: Table, names: Sequence[str], *, dialect: Dialect) -> str:

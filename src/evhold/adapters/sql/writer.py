@@ -4,7 +4,7 @@ import asyncio
 import os
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from evhold.adapters.sql.engine import file_of, is_away, plain
 from evhold.adapters.sql.tx import SqlTx
-from evhold.usecases.ports import StorageAway
+from evhold.usecases.ports import StorageAway, Told
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ MAX_BATCH: Final = 256
 class _Job:
     """One transaction on its way: what to run, and who waits for it."""
 
-    __slots__ = ("error", "future", "result", "told", "work")
+    __slots__ = ("error", "fresh", "future", "result", "told", "work")
 
     def __init__(self, work: Callable[[SqlTx], Any], future: "asyncio.Future[Any]") -> None:
         self.work = work
@@ -30,6 +30,7 @@ class _Job:
         self.result: Any = None
         self.error: Exception | None = None
         self.told = False
+        self.fresh: list[Told] = []
 
     def settle(self) -> None:
         if self.future.done():
@@ -56,8 +57,8 @@ class Writer:
         self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._connection: Connection | None = None
         self._closed = False
-        #: Called on the loop after a commit that told events.
-        self.on_told: list[Callable[[], None]] = []
+        #: Called on the loop after a commit that told events, with them.
+        self.on_told: list[Callable[[Sequence[Told]], None]] = []
         #: Called on the thread when the connection was given up because the database was away.
         self.on_lost: Callable[[], None] | None = None
         self._thread = threading.Thread(target=self._run, name="evhold-writer", daemon=True)
@@ -121,7 +122,7 @@ class Writer:
             for job in batch:
                 job.error = StorageAway(str(error))
                 job.error.__cause__ = error
-                job.told = False
+                job.told, job.fresh = False, []
 
     def _connected(self) -> Connection:
         """The connection to the file that has the database's name now: SQLite itself would write on into a deleted one."""
@@ -152,7 +153,7 @@ class Writer:
             job.error = plain(error)
         else:
             driver.execute("RELEASE job")
-            job.told = tx.outbox.told
+            job.told, job.fresh = tx.outbox.told, tx.outbox.fresh
 
     def _answer(self, batch: list[_Job]) -> None:
         for loop in {job.future.get_loop() for job in batch}:
@@ -167,8 +168,9 @@ class Writer:
         for job in batch:
             job.settle()
         if any(job.told for job in batch):
+            fresh = [one for job in batch for one in job.fresh]
             for call in self.on_told:
-                call()
+                call(fresh)
 
     def _drop(self) -> None:
         """The connection is given up; the next batch opens another one."""

@@ -10,10 +10,9 @@ House rules
 """
 
 from collections import OrderedDict, deque
-from dataclasses import dataclass
 from typing import TypeAlias
 
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from evhold.ocpp.rpc.errors import ConnectionEnded, GenericError, NotInHand, QueueFull, RpcError, RpcFrameworkError
 from evhold.ocpp.rpc.frames import (
@@ -30,8 +29,7 @@ from evhold.ocpp.rpc.frames import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class OutgoingCall:
+class OutgoingCall(Struct, frozen=True):
     """A CALL of ours.
 
     Attributes:
@@ -52,8 +50,7 @@ class OutgoingCall:
         return self.not_after is not None and now > self.not_after
 
 
-@dataclass(frozen=True, slots=True)
-class CallReceived:
+class CallReceived(Struct, frozen=True):
     """The station asks; it is in hand until `answer` or `refuse`."""
 
     message_id: str
@@ -61,22 +58,19 @@ class CallReceived:
     payload: Raw
 
 
-@dataclass(frozen=True, slots=True)
-class CallSent:
+class CallSent(Struct, frozen=True):
     """Our CALL is among `data_to_send` now: its deadline starts."""
 
     call: OutgoingCall
 
 
-@dataclass(frozen=True, slots=True)
-class CallDropped:
+class CallDropped(Struct, frozen=True):
     """Its `not_after` passed while it waited; it was never sent."""
 
     call: OutgoingCall
 
 
-@dataclass(frozen=True, slots=True)
-class AnswerReceived:
+class AnswerReceived(Struct, frozen=True):
     """The station's CALLRESULT to our call; late when it came after `expire`."""
 
     call: OutgoingCall
@@ -84,8 +78,7 @@ class AnswerReceived:
     late: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorReceived:
+class ErrorReceived(Struct, frozen=True):
     """The station's CALLERROR to our call, or GenericError in its place for an answer that could not be read."""
 
     call: OutgoingCall
@@ -95,16 +88,14 @@ class ErrorReceived:
     late: bool
 
 
-@dataclass(frozen=True, slots=True)
-class StrayAnswer:
+class StrayAnswer(Struct, frozen=True):
     """An answer to a message id that this connection does not know."""
 
     message_id: str
     frame: Result | Error
 
 
-@dataclass(frozen=True, slots=True)
-class FaultReceived:
+class FaultReceived(Struct, frozen=True):
     """The station sent what cannot be taken; where OCPP-J has an answer to it, it is on its way."""
 
     error: RpcError

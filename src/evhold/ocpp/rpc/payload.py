@@ -35,6 +35,14 @@ def encode(payload: Struct) -> bytes:
     return _encoder.encode(_in_wire_time(payload))
 
 
+def wire_time(at: datetime) -> str:
+    """Return the date-time as OCPP writes it: in UTC, with three decimals and a Z. A naive one is taken as UTC."""
+    if at.tzinfo is not UTC:
+        at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+    # All but the offset, which is +00:00.
+    return at.isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
 @cache
 def _decoder(kind: type[S]) -> msgspec.json.Decoder[S]:
     return msgspec.json.Decoder(kind, dec_hook=_build)
@@ -48,8 +56,7 @@ def _build(kind: type, value: object) -> object:
 def _in_wire_time(value: object) -> object:
     """Return the value with every date-time in it as OCPP writes them; the same object where there is none."""
     if isinstance(value, datetime):
-        utc = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-        return utc.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+        return wire_time(value)
     if isinstance(value, tuple | list):
         return [_in_wire_time(item) for item in value]
     if isinstance(value, Struct):

@@ -19,7 +19,7 @@ from evhold.ocpp.v201.messages import (
     decode,
     encode,
 )
-from evhold.usecases.ports import Connected, RemoteStart
+from evhold.usecases.ports import Connected, RemoteStart, Stored, is_stored
 
 
 class TransactionReport(Protocol):
@@ -27,19 +27,27 @@ class TransactionReport(Protocol):
 
     def __call__(
         self, event: Event, connected: Connected, /, *, at: datetime, heard: Callable[[], Heard]
-    ) -> Awaitable[TokenInfo | None]: ...
+    ) -> Stored | Awaitable[TokenInfo | None]: ...
 
 
 def routes(*, report: TransactionReport) -> dict[str, Route[Any, Any]]:
     """Return the routes of block E."""
 
-    async def transaction_event(request: TransactionEventRequest, context: Context) -> TransactionEventResponse | None:
+    def transaction_event(
+        request: TransactionEventRequest, context: Context
+    ) -> Stored | Awaitable[TransactionEventResponse | None]:
         event = convert.event(request, station_id=context.station_id)
-        info = await report(event, context, at=context.heard_at, heard=convert.heard(context))
-        # E01.FR.11, E01.FR.12, E02.FR.02, E03.FR.02: an event with an idToken is told about it, as Authorize is.
-        return None if info is None else TransactionEventResponse(id_token_info=convert.id_token_info(info))
+        info = report(event, context, at=context.heard_at, heard=convert.heard(context))
+        # An event without an idToken that is stored at once: there is nothing to tell.
+        return info if is_stored(info) else _answer(info)
 
     return {"TransactionEvent": convert.route("TransactionEvent", transaction_event)}
+
+
+async def _answer(info: Awaitable[TokenInfo | None]) -> TransactionEventResponse | None:
+    # E01.FR.11, E01.FR.12, E02.FR.02, E03.FR.02: an event with an idToken is told about it, as Authorize is.
+    told = await info
+    return None if told is None else TransactionEventResponse(id_token_info=convert.id_token_info(told))
 
 
 def remote_start(payload: bytes) -> RemoteStart:
