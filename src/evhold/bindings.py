@@ -1,6 +1,6 @@
 """The use cases with their ports bound: what stations reach through OCPP, callers through the API, and the terminal."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -264,7 +264,7 @@ def station_calls(
     *,
     messages: web.Messages,
     last_heard: Callable[[StationId], datetime | None],
-    refresh_credentials: Callable[[], Awaitable[None]],
+    refresh_credentials: Callable[[Collection[str]], Awaitable[None]],
     expect: Callable[[StationId, str, bytes], None],
 ) -> web.StationCalls:
     """Charging Stations: the read side, provisioning, and raw calls.
@@ -276,12 +276,12 @@ def station_calls(
     # Whoever was given a password may connect with it at once: the answer waits for the gate.
     async def put(order: provision.PutStation, *, who: Actor) -> provision.StationPut:
         done = await provision.put_station(order, who=who, storage=storage, clock=clock, ids=parts.ids)
-        await refresh_credentials()
+        await refresh_credentials([order.station_id])
         return done
 
     async def remove(station_id: str, *, who: Actor) -> None:
         await provision.remove_station(station_id, who=who, storage=storage, clock=clock)
-        await refresh_credentials()
+        await refresh_credentials([station_id])
 
     async def page(*, limit: int | None = None, after: str | None = None) -> list[queries.StationView]:
         found = await queries.stations_page(storage=storage, stations=stations, limit=limit, after=after)

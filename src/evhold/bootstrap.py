@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from evhold import bindings
-from evhold.adapters.bus_local import LocalBus
+from evhold.adapters.bus_local import Follower, LocalBus
 from evhold.adapters.clock import SystemClock, SystemIds
 from evhold.adapters.orders import TaskOrders
 from evhold.adapters.outbox import OutboxReader
@@ -23,6 +23,7 @@ from evhold.adapters.sql.migrate import migrate as migrate_database
 from evhold.adapters.sql.recorder import SqlRecorder
 from evhold.adapters.sql.storage import open_storage
 from evhold.alone import Alone
+from evhold.caches import Caches
 from evhold.cluster import Cluster
 from evhold.config import Address, Settings, named
 from evhold.domain.access import Actor
@@ -83,7 +84,7 @@ class App:
         self.rules = bindings.rules_of(settings)
         self.storage = open_storage(settings.database, clock=self.clock)
         self.log = EventLog(self.storage)
-        self.credentials = CredentialsCache(lambda: self.enduring.read(lambda tx: tx.stations.credentials()))
+        self.credentials = CredentialsCache(lambda ids: self.enduring.read(lambda tx: tx.stations.credentials(ids)))
         self.registry: SessionRegistry[Session] = SessionRegistry()
         self.cluster = self._cluster()
         self.ids = self.cluster.ids
@@ -111,6 +112,7 @@ class App:
         )
         self.keys = KeyRing(storage=self.parts.storage, clock=self.clock)
         self.tokens = KnownTokens(storage=self.parts.patient, clock=self.clock)
+        self.caches = Caches(self.credentials, self.keys, self.tokens)
         self.outward = Outward(
             settings, storage=self.parts.storage, enduring=self.enduring, clock=self.clock, ids=self.ids
         )
@@ -241,24 +243,27 @@ class App:
         bus.tell(events)
         self.cluster.hint(events[-1].seq)
 
-    async def _react(self, told: AsyncIterator[Told | None]) -> None:
+    async def _react(self, told: Follower) -> None:
         while True:
             try:
-                one = await anext(told)
+                batch = await told.batch()
             except StorageAway:
                 # The follower knows where it was, and goes on from there.
                 await asyncio.sleep(RETRY_S)
                 continue
             except StopAsyncIteration:
                 return
-            if one is None or (isinstance(one.event, RegistryChanged) and one.event.kind == "station"):
-                await self.credentials.refresh()
-            self.keys.hear(None if one is None else one.event)
-            self.tokens.hear(None if one is None else one.event)
-            self.cluster.hear_event(None if one is None else one.event)
-            if one is not None:
-                self._expel_if_removed(one.event)
-                self.reactions.on_event(one.event)
+            await self.caches.read(batch)
+            for one in batch:
+                self._hear(None if one is None else one.event)
+
+    def _hear(self, event: Event | None) -> None:
+        """What was told, in its order; None: some was missed."""
+        self.cluster.hear_event(event)
+        self.caches.hear(event)
+        if event is not None:
+            self._expel_if_removed(event)
+            self.reactions.on_event(event)
 
     def _expel_if_removed(self, event: Event) -> None:
         """A station that was removed is not listened to any more."""

@@ -102,6 +102,64 @@ async def test_every_kind_of_event_comes_back_exactly(node: Node) -> None:
     told = await take(follower, len(EVENTS))
     assert [repr(one.event) for one in told if one] == [repr(event) for event in EVENTS]
     assert seqs(told) == [1, 2, 3, 4, 5]
+    # Told from memory where it was committed, or from the log: the same events.
+    stored = await node.log.after(0)
+    assert [repr(one) for one in stored] == [repr(one) for one in told]
+
+
+async def test_a_batch_is_all_that_is_in_hand(node: Node) -> None:
+    """In order, and no more at a time than is asked for."""
+    follower = node.bus.follow(after=None)
+    await node.tell(*(numbered(number) for number in range(1, 5)))
+    await node.reader.drain()
+    assert seqs(await follower.batch(limit=3)) == [1, 2, 3]
+    assert seqs(await follower.batch(limit=3)) == [4]
+
+
+class NoLog:
+    """Events that another process committed; reading them takes until ``read`` is set."""
+
+    def __init__(self, *stored: Told) -> None:
+        self.stored = list(stored)
+        self.read = asyncio.Event()
+
+    async def number(self) -> None:
+        """Numbered already."""
+
+    async def after(self, seq: int, *, limit: int) -> list[Told]:
+        """What was stored when it was asked for."""
+        found = [one for one in self.stored if one.seq > seq]
+        await self.read.wait()
+        return found
+
+
+async def test_what_follows_on_is_told_without_reading() -> None:
+    """And what does not is left to the next reading: another process has committed in between."""
+    first, second, third = (Told(seq, numbered(seq)) for seq in (1, 2, 3))
+    told: list[Told] = []
+    log = NoLog(first, second, third)
+    reader = OutboxReader(log, position=0, tell=told.extend)
+    reader.wake([first])
+    assert told == [first]
+    reader.wake([third])
+    assert told == [first]
+    log.read.set()
+    await reader.drain()
+    assert told == [first, second, third]
+
+
+async def test_what_was_told_while_it_was_read_is_not_told_again() -> None:
+    """Each event once, in order."""
+    first, second = (Told(seq, numbered(seq)) for seq in (1, 2))
+    told: list[Told] = []
+    log = NoLog(first)
+    reader = OutboxReader(log, position=0, tell=told.extend)
+    reading = asyncio.create_task(reader.drain())
+    await asyncio.sleep(0)
+    reader.wake([first, second])
+    log.read.set()
+    await reading
+    assert told == [first, second]
 
 
 async def test_events_of_a_later_version_hold_nobody_up(node: Node, monkeypatch) -> None:

@@ -1,6 +1,7 @@
 """The stations' credentials in memory."""
 
 import asyncio
+from collections.abc import Collection
 
 from evhold.domain.station import Credentials
 from evhold.domain.values import StationId
@@ -15,7 +16,7 @@ def credentials(*names: str) -> list[Credentials]:
 async def test_a_station_is_found_by_its_folded_id():
     """Nobody is there before the first refresh; afterwards who is stored, and nobody else."""
 
-    async def load() -> list[Credentials]:
+    async def load(station_ids: Collection[str] | None) -> list[Credentials]:
         return credentials("Station-1")
 
     cache = CredentialsCache(load)
@@ -30,7 +31,7 @@ async def test_what_is_gone_is_forgotten():
     """A refresh replaces all."""
     stored = credentials("A", "B")
 
-    async def load() -> list[Credentials]:
+    async def load(station_ids: Collection[str] | None) -> list[Credentials]:
         return list(stored)
 
     cache = CredentialsCache(load)
@@ -45,7 +46,7 @@ async def test_the_last_of_two_refreshes_is_kept():
     """A slow reading that began before a change does not overwrite what the later one found."""
     first, readings = asyncio.Event(), [credentials("old"), credentials("new")]
 
-    async def load() -> list[Credentials]:
+    async def load(station_ids: Collection[str] | None) -> list[Credentials]:
         found = readings.pop(0)
         if readings:
             await first.wait()
@@ -58,3 +59,23 @@ async def test_the_last_of_two_refreshes_is_kept():
     await both
 
     assert (cache.find("old"), cache.find("new")) == (None, Credentials(station_id=StationId("new")))
+
+
+async def test_those_that_changed_are_read_alone():
+    """One that is new is found, one that is gone is not; nobody else is asked about."""
+    stored = {"a": credentials("A")[0], "b": credentials("B")[0]}
+    asked: list[Collection[str] | None] = []
+
+    async def load(station_ids: Collection[str] | None) -> list[Credentials]:
+        asked.append(station_ids)
+        wanted = stored if station_ids is None else {one.casefold() for one in station_ids}
+        return [one for key, one in stored.items() if key in wanted]
+
+    cache = CredentialsCache(load)
+    await cache.refresh()
+    del stored["a"]
+    stored["c"] = credentials("C")[0]
+    await cache.refresh(["A", "C"])
+
+    assert asked == [None, ["A", "C"]]
+    assert [cache.find(one) is not None for one in "abc"] == [False, True, True]

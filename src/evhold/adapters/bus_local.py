@@ -95,6 +95,13 @@ class Follower:
         """As ``close``."""
         self.close()
 
+    async def batch(self, *, limit: int = PAGE) -> list[Told | None]:
+        """The next events in hand, at least one. Raises StopAsyncIteration at the end."""
+        found = [await anext(self)]
+        while len(found) < limit and (told := self._next()) is not None:
+            found.append(told)
+        return found
+
     def __aiter__(self) -> "Follower":
         return self
 

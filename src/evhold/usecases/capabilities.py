@@ -16,6 +16,6 @@ def learn(tx: Tx, station_id: StationId, told: Iterable[Variable]) -> Station:
     """
     before = tx.stations.get(station_id)
     after = with_variables(before, told)
-    if after is not before:
+    if after != before:
         tx.stations.put(after)
     return after

@@ -51,8 +51,10 @@ class DueOrders:
                 if known.retry_at is not None and known.retry_at > soon:
                     tx.reservations.save(asked(replace(known, retry_at=soon, version=known.version + 1)))
 
-        await self._asker.storage.transact(hasten)
-        await self.run(station_id)
+        # Mostly there is nothing, and in a storm of boots that is all there is time to find out.
+        if await self._asker.storage.read(lambda tx: tx.reservations.due_at(station_id)):
+            await self._asker.storage.transact(hasten)
+            await self.run(station_id)
 
     async def run(self, station_id: StationId) -> None:
         """What this station is due was sent; where that is under way already, it will look again at its end."""

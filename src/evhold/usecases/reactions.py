@@ -15,6 +15,7 @@ from typing import Final
 from evhold.domain.errors import DomainError
 from evhold.domain.events import ConnectorChanged, Event, OrderDue, ReservationChanged
 from evhold.domain.reservation import Reservation
+from evhold.domain.station import Station
 from evhold.domain.values import ConnectorId, EvseId, ReservationId, StationId
 from evhold.usecases import b07_base_report, forgotten, ghosts
 from evhold.usecases.asking import RESERVED, Asker
@@ -115,8 +116,9 @@ class Reactions:
 
     async def _after_boot(self, connected: Connected) -> None:
         await self._due.take_up(connected.station_id)
-        await self._world.read_capabilities(connected.station_id)
-        if await self._lacks_inventory(connected.station_id):
+        told = await self._world.read_capabilities(connected.station_id)
+        lacks = b07_base_report.wanted(told) if isinstance(told, Station) else None
+        if lacks if lacks is not None else await self._lacks_inventory(connected.station_id):
             self._want_report(connected.station_id)
 
     async def _after_reconnect(self, connected: Connected) -> None:

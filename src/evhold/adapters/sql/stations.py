@@ -1,6 +1,6 @@
 """Charging Stations, their credentials and their connection numbers (ports.Stations)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -26,6 +26,10 @@ _KNOWN: Final = Prepared(select(s.id, s.removed_at, s.clock_offset).where(s.fold
 _GIVEN: Final = names_of(stations, leave_out="removed_at")
 _INSERT: Final = Prepared(insert(stations), _GIVEN)
 _UPDATE: Final = update(stations).where(s.folded_id == bindparam("wanted"))
+_KEPT: Final = frozenset({"id", "folded_id", "epoch"})
+_UPDATE_KNOWN: Final = Prepared(
+    _UPDATE, [name for name in _GIVEN if name not in _KEPT | {"password_salt", "password_hash"}]
+)
 _CREDENTIALS: Final = select(s.id, s.password_salt, s.password_hash, s.security_profile).where(s.removed_at.is_(None))
 _EPOCH: Final = Prepared(
     update(stations).where(s.folded_id == bindparam("wanted")).values(epoch=s.epoch + 1).returning(s.epoch)
@@ -66,10 +70,14 @@ class StationStore:
         if known is None:
             _INSERT.run(self._connection, _NO_CREDENTIALS | row)
             return True
-        if known.removed_at is not None:
-            row = _NO_CREDENTIALS | row
-        changes = {name: value for name, value in row.items() if name not in ("id", "folded_id", "epoch")}
-        self._connection.execute(_UPDATE, changes | {"wanted": station.id.casefold(), "removed_at": None})
+        row["wanted"] = station.id.casefold()
+        if known.removed_at is None and credentials is None:
+            _UPDATE_KNOWN.run(self._connection, row)
+        else:
+            if known.removed_at is not None:
+                row = _NO_CREDENTIALS | row
+            changes = {name: value for name, value in row.items() if name not in _KEPT}
+            self._connection.execute(_UPDATE, changes | {"removed_at": None})
         if known.clock_offset != station.clock_offset:
             self._clock_moved(StationId(known.id), clock_offset=station.clock_offset)
         return known.removed_at is not None
@@ -91,8 +99,11 @@ class StationStore:
         rows = self._connection.execute(query.order_by(s.folded_id).limit(limit))
         return [station_of(row) for row in rows]
 
-    def credentials(self) -> list[Credentials]:
-        """Of every station."""
+    def credentials(self, station_ids: Collection[str] | None = None) -> list[Credentials]:
+        """Of every station, or of those of these that are there; their ids without regard to case."""
+        wanted = _CREDENTIALS
+        if station_ids is not None:
+            wanted = wanted.where(s.folded_id.in_([one.casefold() for one in station_ids]))
         return [
             Credentials(
                 station_id=StationId(row.id),
@@ -100,7 +111,7 @@ class StationStore:
                 password_hash=row.password_hash,
                 security_profile=row.security_profile,
             )
-            for row in self._connection.execute(_CREDENTIALS)
+            for row in self._connection.execute(wanted)
         ]
 
     def open_epoch(self, station_id: StationId) -> int:
