@@ -3,8 +3,9 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
+from itertools import count
 from typing import Final, Protocol
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 from evhold.usecases.ports import Told
 
@@ -40,24 +41,26 @@ class LocalBus:
     def __init__(self, source: Log, *, position: int, queue: int = QUEUE) -> None:
         self._source = source
         self._queue = queue
-        self._followers: WeakSet[Follower] = WeakSet()
+        #: In the order of their coming: so are they told.
+        self._followers: WeakValueDictionary[int, Follower] = WeakValueDictionary()
+        self._numbers = count()
         self.position = position
 
     def tell(self, events: Sequence[Told]) -> None:
         """The next events, in order."""
         self.position = events[-1].seq
-        for follower in list(self._followers):
+        for follower in list(self._followers.values()):
             follower.receive(events)
 
     def follow(self, *, after: int | None) -> "Follower":
         """From the event after this number on, or from now on; begun at once, not at the first step."""
         follower = Follower(self._source, after=after, position=self.position, queue=self._queue)
-        self._followers.add(follower)
+        self._followers[next(self._numbers)] = follower
         return follower
 
     def close(self) -> None:
         """Every follower ends after what it has."""
-        for follower in list(self._followers):
+        for follower in list(self._followers.values()):
             follower.close()
 
 

@@ -16,6 +16,8 @@ SECRET_BYTES = 24
 class SystemTimer:
     """One call in the future; it may be cancelled until it ran."""
 
+    __slots__ = ("_at", "_call", "_handle")
+
     def __init__(self, call: Callable[[], None], *, at: float) -> None:
         self._call = call
         self._at = at

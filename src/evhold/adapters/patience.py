@@ -54,7 +54,8 @@ class StorageHealth:
         self._on_back = on_back
         self._long_s = long_s
         self._watching: asyncio.Task[None] | None = None
-        self._waiting: set[asyncio.Future[None]] = set()
+        #: In the order of their coming: so do they go on.
+        self._waiting: dict[asyncio.Future[None], None] = {}
         self._given_up = False
         #: What the database said when the outage began; None: all is well.
         self.trouble: str | None = None
@@ -98,7 +99,7 @@ class StorageHealth:
         self._wake()
 
     async def _is_back(self) -> bool:
-        await self._pause(self._clock.monotonic() + RETRY_S, set())
+        await self._pause(self._clock.monotonic() + RETRY_S, {})
         try:
             await self._probe()
         except StorageAway:
@@ -109,18 +110,18 @@ class StorageHealth:
         return True
 
     def _wake(self) -> None:
-        for waiting in self._waiting:
+        for waiting in list(self._waiting):
             _end(waiting)
 
-    async def _pause(self, until: float | None, among: set[asyncio.Future[None]]) -> None:
+    async def _pause(self, until: float | None, among: dict[asyncio.Future[None], None]) -> None:
         """Until somebody ends it, or it is ``until`` by the clock."""
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        among.add(done)
+        among[done] = None
         timer = None if until is None else self._clock.call_at(until, lambda: _end(done))
         try:
             await done
         finally:
-            among.discard(done)
+            among.pop(done, None)
             if timer is not None:
                 timer.cancel()
 

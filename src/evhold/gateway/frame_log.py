@@ -11,12 +11,12 @@ from evhold.ocpp.masking import mask
 
 Direction = Literal["in", "out"]
 
-_ENTRY_OVERHEAD: Final = 240  # bytes of Python objects around each frame, counted against the bound
+_ENTRY_OVERHEAD: Final = 200  # bytes of Python objects around each frame, counted against the bound
 _DEFAULT_LIMIT: Final = 64 * 1024 * 1024
 
 
-# Plain tuples, for every frame passes here: number, station id, direction, time, frame.
-_Entry: TypeAlias = tuple[int, str, Direction, datetime, bytes]
+# Plain tuples, for every frame passes here: station id, direction, time, frame. The last one has the newest number.
+_Entry: TypeAlias = tuple[str, Direction, datetime, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class FrameLog:
         """The frame is the newest one; the oldest ones that no longer fit are gone."""
         self._number += 1
         self._size += len(frame) + _ENTRY_OVERHEAD
-        self._entries.append((self._number, station_id, direction, at, frame))
+        self._entries.append((station_id, direction, at, frame))
         while self._size > self._limit:
             self._size -= len(self._entries.popleft()[-1]) + _ENTRY_OVERHEAD
 
@@ -64,12 +64,14 @@ class FrameLog:
         """
         return [
             LoggedFrame(number, station_id, direction, at, mask(frame))
-            for number, _, direction, at, frame in islice(self._of(station_id, before=before, after=after), limit)
+            for number, (_, direction, at, frame) in islice(self._of(station_id, before=before, after=after), limit)
         ]
 
-    def _of(self, station_id: str, *, before: int | None, after: int | None) -> Iterator[_Entry]:
+    def _of(self, station_id: str, *, before: int | None, after: int | None) -> Iterator[tuple[int, _Entry]]:
+        number = self._number + 1
         for entry in reversed(self._entries):
-            if after is not None and entry[0] <= after:
+            number -= 1
+            if after is not None and number <= after:
                 return
-            if entry[1] == station_id and (before is None or entry[0] < before):
-                yield entry
+            if entry[0] == station_id and (before is None or number < before):
+                yield number, entry

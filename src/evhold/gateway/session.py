@@ -205,7 +205,7 @@ class Session:
             # This node has no lease: another one is better off.
             log.warning("station.not-opened", station=self.context.station_id, reason=str(error))
             return
-        self._ready = True
+        self._ready, self._opening = True, None
         log.info(
             "station.connected",
             station=self.context.station_id,
@@ -231,6 +231,7 @@ class Session:
     async def _close(self) -> None:
         if self._opening is not None:
             await asyncio.wait([self._opening])
+            self._opening = None
         # What the station told before it left is stored before it is told as gone, and before its next context is loaded.
         while self._working is not None:
             await asyncio.wait([asyncio.ensure_future(self._working)])

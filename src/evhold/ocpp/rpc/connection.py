@@ -9,7 +9,6 @@ House rules
 - Every list here is bounded.
 """
 
-from collections import OrderedDict, deque
 from typing import TypeAlias
 
 from msgspec import Raw, Struct
@@ -50,7 +49,7 @@ class OutgoingCall(Struct, frozen=True):
         return self.not_after is not None and now > self.not_after
 
 
-class CallReceived(Struct, frozen=True):
+class CallReceived(Struct, frozen=True, gc=False):
     """The station asks; it is in hand until `answer` or `refuse`."""
 
     message_id: str
@@ -114,6 +113,23 @@ class Connection:
         late_limit: How many expired calls are remembered for a late answer; the oldest is forgotten first.
     """
 
+    __slots__ = (
+        "_ended",
+        "_events",
+        "_expired",
+        "_in_flight",
+        "_in_hand",
+        "_inbound",
+        "_inbound_bytes",
+        "_inbound_limit",
+        "_inbound_size",
+        "_late_limit",
+        "_ordinary",
+        "_output",
+        "_queue_limit",
+        "_urgent",
+    )
+
     def __init__(
         self,
         *,
@@ -128,11 +144,13 @@ class Connection:
         self._inbound_size = 0
         self._late_limit = late_limit
         self._in_flight: OutgoingCall | None = None
-        self._urgent: deque[OutgoingCall] = deque()
-        self._ordinary: deque[OutgoingCall] = deque()
-        self._expired: OrderedDict[str, OutgoingCall] = OrderedDict()
+        # Lists and a dict: they are short, mostly empty, and there is one of each for every station. A deque has room
+        # for 64 from the start.
+        self._urgent: list[OutgoingCall] = []
+        self._ordinary: list[OutgoingCall] = []
+        self._expired: dict[str, OutgoingCall] = {}
         self._in_hand: str | None = None
-        self._inbound: deque[Call] = deque()
+        self._inbound: list[Call] = []
         self._events: list[Event] = []
         self._output: list[bytes] = []
         self._ended = False
@@ -175,7 +193,7 @@ class Connection:
             return
         self._expired[message_id] = call
         if len(self._expired) > self._late_limit:
-            self._expired.popitem(last=False)
+            del self._expired[next(iter(self._expired))]
         self._in_flight = None
         self._send_next(now)
 
@@ -244,7 +262,7 @@ class Connection:
 
     def _send_next(self, now: float) -> None:
         while self._in_flight is None and (queue := self._urgent or self._ordinary):
-            call = queue.popleft()
+            call = queue.pop(0)
             if call.is_outdated(now):
                 self._events.append(CallDropped(call))
                 continue
@@ -286,7 +304,7 @@ class Connection:
         self._send(text)
         self._in_hand = None
         if self._inbound:
-            frame = self._inbound.popleft()
+            frame = self._inbound.pop(0)
             self._inbound_size -= len(bytes(frame.payload))
             self._hand_out(frame)
 
