@@ -15,12 +15,14 @@ from bench.postgres import NoPostgres
 from bench.report import Run, show, store
 from bench.server import ServerFailed
 from bench.stage import FULL, HUGE, QUICK, Size
-from bench.workloads import messages, reserving, storm
+from bench.workloads import growth, messages, reserving, starting, storm
 
 WORKLOADS: Final[dict[str, Callable[[Size, Callable[[str], None]], Result]]] = {
     **messages.WORKLOADS,
     **reserving.WORKLOADS,
     **storm.WORKLOADS,
+    **growth.WORKLOADS,
+    **starting.WORKLOADS,
 }
 
 

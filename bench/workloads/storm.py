@@ -14,6 +14,7 @@ FIRST: Final = 50
 AT_ONCE: Final = 500
 SETTLING_S: Final = 1.0
 BEAT_S: Final = 60.0
+IDLE_AFTER_S: Final = 10.0
 #: What server and load process open besides the sockets of stations.
 SPARE_FILES: Final = 200
 
@@ -31,6 +32,8 @@ def storm(size: Size, say: Callable[[str], None]) -> Result:
         after = played.server.usage()
         unknown_ms = (after.cpu_s - before.cpu_s) / stations * 1000
         each_kb = (after.rss_bytes - before.rss_bytes) / stations / 1000
+        # What follows from the boots is done by then.
+        time.sleep(IDLE_AFTER_S)
         idle = _idle_load(played, stations + FIRST, seconds=10.0 * size.seconds)
         known_ms, known_wait_s = _again(played, stations + FIRST)
     work = f"{stations:,} stations"
