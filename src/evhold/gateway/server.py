@@ -175,7 +175,7 @@ class StationServer:
             False,  # automatic PONGs
             self._settings.socket.max_message,
             None,  # headers of a client
-            2048,  # bytes to read into at first
+            1024,  # bytes to read into at first
         )
 
     def _upgrade(self, visit: Visit, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
