@@ -132,20 +132,13 @@ def use_cases(
         if report.is_last:
             reactions.report_ended(context.station_id)
 
+    record = partial(e01_transaction.report, rules=rules, consume=h03_use.consume)
+
     def transaction(
         event: Event, connected: Connected, /, *, at: datetime, heard: Callable[[], Heard]
     ) -> Stored | Awaitable[TokenInfo | None]:
         storage, recorder = storage_of(connected), recorder_of(connected)
-        return e01_transaction.report(
-            event,
-            connected,
-            at=at,
-            heard=heard,
-            storage=storage,
-            recorder=recorder,
-            rules=rules,
-            consume=h03_use.consume,
-        )
+        return record(event, connected, at=at, heard=heard, storage=storage, recorder=recorder)
 
     def connector_status(
         status: str, /, *, evse_id: int, connector_id: int, stamp: datetime, connected: Connected, at: datetime
@@ -337,13 +330,13 @@ def _heard(view: queries.StationView, at: datetime | None) -> queries.StationVie
 def token_calls(storage: Storage, *, clock: Clock, known: KnownTokens) -> web.TokenCalls:
     """Registered IdTokens; those in memory are read again before whoever changed one is answered."""
 
-    async def put(order: provision.TokenOrder) -> tuple[Token, bool]:
-        done = await provision.put_token(order, storage=storage, clock=clock)
+    async def put(order: provision.TokenOrder, *, who: Actor) -> tuple[Token, bool]:
+        done = await provision.put_token(order, who=who, storage=storage, clock=clock)
         known.forget(order.id_token.key)
         return done
 
-    async def remove(id_token: IdToken) -> None:
-        await provision.remove_token(id_token, storage=storage, clock=clock)
+    async def remove(id_token: IdToken, *, who: Actor) -> None:
+        await provision.remove_token(id_token, who=who, storage=storage, clock=clock)
         known.forget(id_token.key)
 
     return web.TokenCalls(
