@@ -186,6 +186,7 @@ class App:
             settings=bindings.server_settings(settings),
             is_away=lambda: self.health.is_long or not self.cluster.is_alive,
             jitter=self.ids.jitter,
+            failures=self.failures,
         )
         api = self._api(self._web_calls(bus, signer))
         with named("--stations", settings.stations):

@@ -278,7 +278,9 @@ OPTIONS: Final = (
     Option("frame-log", _count, "MIB", "recent OCPP frames kept in memory [64]"),
     Option("keep-audit", _some, "DAYS", "who did what (GET /audit) is deleted after so long [365]"),
     Option("rate-limit", _count, "N", "requests a second by one key; more are answered 429; 0: no limit [2000]"),
-    Option("failed-logins", _some, "N", "wrong keys, links and sessions a minute by one address, then 429 [20]"),
+    Option(
+        "failed-logins", _some, "N", "wrong keys, links, sessions, station passwords a minute by address, then 429 [20]"
+    ),
     Option("request-timeout", _timeout, "SECONDS", "for a request to arrive whole, else 408 [20]"),
     Option("trusted-proxy", _networks, "CIDR", "whose X-Forwarded-For and -Proto are believed [none]"),
     Option("cors-origin", _origins, "ORIGIN", "other sites' pages that may call the API with a key [none]"),

@@ -12,6 +12,7 @@ import websockets
 from websockets.asyncio.client import ClientConnection
 
 from evhold.domain.credentials import hash_password
+from evhold.domain.limits import Failures
 from evhold.domain.station import Credentials, Registration
 from evhold.domain.values import StationId
 from evhold.gateway.admission import Gatekeeper
@@ -118,12 +119,14 @@ class Gateway:
         version = version or Version(
             "2.0.1", "ocpp2.0.1", self._routes(), actions={"Plain", "Slow", "Broken", "Refused", "Outward"}
         )
+        self.failures = Failures(20)
         self.server = StationServer(
             self.node,
             registry=self.registry,
             gatekeeper=Gatekeeper(self.credentials, unknown_stations),
             versions={"ocpp2.0.1": version},
             settings=ServerSettings(socket=socket, doors=doors, **settings),
+            failures=self.failures,
         )
 
     async def __aenter__(self) -> "Gateway":

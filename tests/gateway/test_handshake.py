@@ -207,3 +207,13 @@ async def test_a_drained_node_sends_everybody_on_and_lets_nobody_in():
 
     assert codes == [1001, 1001]
     assert response.status_code == 503
+
+
+async def test_a_guesser_is_told_to_wait_and_a_station_is_not(gateway):
+    """Twenty wrong passwords a minute of one address are answered 401, then 429; the right one gets in all the same."""
+    answers = [await refusal(gateway.connect(password="wrong-" * 4)) for _ in range(22)]
+    assert [one.status_code for one in answers] == [401] * 20 + [429] * 2
+    assert answers[-1].headers["Retry-After"] == "3"
+    async with gateway.connect() as client:
+        assert await ask(client, "Plain", "hello") == [3, "m1", {"text": "hello"}]
+    assert gateway.failures.counts == {"station": 22}

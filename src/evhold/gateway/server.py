@@ -6,11 +6,14 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from http import HTTPStatus
+from math import ceil
 from typing import Final
 
 from multidict import CIMultiDict
 from picows import WSAutoPingStrategy, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
+from evhold.domain.limits import Failures
 from evhold.gateway.admission import Admission, Gatekeeper, Refusal
 from evhold.gateway.deflate import negotiate
 from evhold.gateway.doors import Doors, DoorSettings, Visit
@@ -66,6 +69,7 @@ class StationServer:
         versions: By subprotocol.
         is_away: Whether nothing can be stored now: handshakes are refused, and stations queue (E04).
         jitter: A number in [0, 1), so that stations that are sent away do not all come back at once.
+        failures: Counts wrong credentials by address; None: nobody does.
     """
 
     def __init__(
@@ -78,8 +82,10 @@ class StationServer:
         settings: ServerSettings | None = None,
         is_away: Callable[[], bool] = lambda: False,
         jitter: Callable[[], float] = lambda: 0.0,
+        failures: Failures | None = None,
     ) -> None:
         self._node = node
+        self._failures = failures
         self._registry = registry
         self._gatekeeper = gatekeeper
         self._versions = versions
@@ -187,11 +193,18 @@ class StationServer:
             answer = Refusal(500, "internal-error")
         if isinstance(answer, WSUpgradeResponseWithListener):
             return answer
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            answer = self._failed(answer, visit.address)
         self._node.counters.handshakes[answer.status] += 1
         path = request.path[:200].decode("latin-1")
         log.warning("handshake.refused", path=path, reason=answer.reason, address=visit.address)
         response = WSUpgradeResponse.create_error_response(answer.status, answer.reason.encode(), answer.headers)
         return WSUpgradeResponseWithListener(response, None)
+
+    def _failed(self, refusal: Refusal, address: str) -> Refusal:
+        """Too many wrong credentials of one address are told to wait; the right ones never are."""
+        wait_s = self._failures.note("station", address, now=self._node.clock.monotonic()) if self._failures else 0.0
+        return Refusal(429, "too-many-failures", (("Retry-After", str(ceil(wait_s))),)) if wait_s else refusal
 
     def _decide(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener | Refusal:
         if self._emptied is not None or self._draining:
