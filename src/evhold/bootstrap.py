@@ -2,11 +2,10 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from importlib.metadata import version as version_of
 from typing import Final
 
@@ -49,7 +48,7 @@ from evhold.usecases import audit, h04_end, provision, signing
 from evhold.usecases.ghosts import Ghost
 from evhold.usecases.keyring import KeyRing
 from evhold.usecases.known_tokens import KnownTokens
-from evhold.usecases.ports import StorageAway, Told
+from evhold.usecases.ports import StorageAway
 from evhold.usecases.reactions import Reactions, World
 from evhold.web import calls as web
 from evhold.web.app import build_app
@@ -170,7 +169,7 @@ class App:
         )
         bus = await self._start_events()
         signer = await signing.stored_signer(storage=self.storage, ids=self.ids)
-        await self.outward.start(bus, signer)
+        await self.outward.start(bus, signer, is_alone=not self.cluster.are_many)
         use_cases = bindings.use_cases(
             self.parts,
             self.reactions,
@@ -232,17 +231,17 @@ class App:
     async def _start_events(self) -> LocalBus:
         position = await self.log.last()
         bus = LocalBus(self.log, position=position)
-        reader = OutboxReader(self.log, position=position, tell=partial(self._tell, bus))
-        self.cluster.on_hint = lambda seq: reader.wake() if seq > reader.position else None
+        reader = OutboxReader(self.log, position=position, tell=bus.tell, spread=self._spread)
+        self.cluster.on_hint = reader.hear
         self.storage.on_told(reader.wake)
         followed = bus.follow(after=None)
         self._tasks.append(asyncio.create_task(reader.run(), name="outbox"))
         self._tasks.append(asyncio.create_task(self._react(followed), name="reactions"))
         return bus
 
-    def _tell(self, bus: LocalBus, events: Sequence[Told]) -> None:
-        bus.tell(events)
-        self.cluster.hint(events[-1].seq)
+    def _spread(self, seq: int) -> None:
+        self.cluster.hint(seq)
+        self.outward.gave(seq)
 
     async def _react(self, told: Follower) -> None:
         while True:

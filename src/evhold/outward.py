@@ -49,7 +49,7 @@ class Outward:
         self.notifier = notifier_of(settings)
         self.calls = webhook_calls(storage, send=self._sender, clock=clock, ids=ids, opened=opened)
 
-    async def start(self, bus: LocalBus, signer: Signer) -> None:
+    async def start(self, bus: LocalBus, signer: Signer, *, is_alone: bool) -> None:
         """Committed events are put down and sent, from where that had come. Raises StorageAway."""
         self._worker = Worker(
             storage=self._enduring,
@@ -64,8 +64,14 @@ class Outward:
             send_to_driver=self.notifier if is_installed() else None,
             clock=self._clock,
             ids=self._ids,
+            is_alone=is_alone,
         )
         await self._worker.start()
+
+    def gave(self, seq: int) -> None:
+        """This node gave events up to this number their numbers."""
+        if self._worker is not None:
+            self._worker.gave(seq)
 
     async def stop(self) -> None:
         """What was being sent has ended, or is left to the next start."""

@@ -178,3 +178,38 @@ async def test_pruning_leaves_what_has_no_number_yet(url: str) -> None:
     assert await log.prune(before=NOON.replace(year=2100)) == 1
     assert await log.pruned() == await log.last() == 1
     await storage.close()
+
+
+async def test_who_hears_of_many_numbers_reads_them_at_once(nodes: list[Node], monkeypatch) -> None:
+    """And what was read already is not read again when word of it comes."""
+    reads: list[int] = []
+    news = nodes[1].storage.news
+
+    async def counted(seq: int, *, limit: int) -> list[Told]:
+        reads.append(seq)
+        return await news(seq, limit=limit)
+
+    monkeypatch.setattr(nodes[1].storage, "news", counted)
+    monkeypatch.setattr("evhold.adapters.sql.pg_outbox.GATHER_S", 0.5)
+    for number in range(5):
+        await nodes[0].tell(str(number))
+        await nodes[0].take(1)
+    assert await nodes[1].take(5) == ["0", "1", "2", "3", "4"]
+    assert reads == [0]
+
+
+async def test_only_who_gave_the_numbers_spreads_them(url: str) -> None:
+    """The others have them from it: a hint of each to all would grow with the square of the nodes."""
+    spread: list[list[int]] = [[], []]
+    storages = [open_storage(url, clock=MovedClock()) for _ in range(2)]
+    readers = [
+        OutboxReader(EventLog(one), position=0, tell=lambda events: None, spread=told.append)
+        for one, told in zip(storages, spread, strict=True)
+    ]
+    await storages[0].transact(lambda tx: tx.outbox.add(event("a")))
+    for reader in readers:
+        await reader.drain()
+    assert [reader.position for reader in readers] == [1, 1]
+    assert spread == [[1], []]
+    for one in storages:
+        await one.close()

@@ -126,7 +126,7 @@ class NoLog:
     async def number(self) -> None:
         """Numbered already."""
 
-    async def after(self, seq: int, *, limit: int) -> list[Told]:
+    async def news(self, seq: int, *, limit: int) -> list[Told]:
         """What was stored when it was asked for."""
         found = [one for one in self.stored if one.seq > seq]
         await self.read.wait()
@@ -308,7 +308,7 @@ async def test_a_storage_that_is_away_stops_no_reader() -> None:
         async def number(self) -> None:
             """They have."""
 
-        async def after(self, seq: int, *, limit: int) -> list[Told]:
+        async def news(self, seq: int, *, limit: int) -> list[Told]:
             self.looks += 1
             if self.looks == 1:
                 raise StorageAway("for a moment")

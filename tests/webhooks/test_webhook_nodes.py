@@ -70,6 +70,42 @@ async def test_what_a_dead_node_had_claimed_is_sent_by_another(stage: Stage, url
     await other.close()
 
 
+@ONLY_POSTGRESQL
+async def test_one_node_puts_down_and_another_helps_where_it_does_not(
+    stage: Stage, url: str, receiver: Receiver
+) -> None:
+    """Who gave the numbers is at it at once; of the others each looks first, and makes up for a node that died."""
+    other = await open_stage(url, clock=stage.clock, is_alone=False)
+    written: list[int] = []
+    plain = other.worker._storage.transact
+
+    def transact(work):
+        if "put_down" in work.__code__.co_names:
+            written.append(1)
+        return plain(work)
+
+    other.worker._storage.transact = transact  # type: ignore[method-assign]
+    hook = await stage.add(receiver.url("a"))
+
+    async def looks(fits):
+        async def look():
+            return fits()
+
+        await other.until(look)
+
+    await looks(lambda: other.worker._hooks)
+    await stage.tell(changed("accepted", 1, at=stage.clock.now()))
+    await stage.until_state(hook, DeliveryState.DELIVERED, 1)
+    await looks(lambda: other.worker._stored >= 2)
+    assert written == []
+    # The first one puts nothing down any more.
+    stage.worker._running.cancel()
+    await stage.tell(changed("accepted", 2, at=stage.clock.now()))
+    await other.until_state(hook, DeliveryState.DELIVERED, 2)
+    assert written == [1]
+    await other.close()
+
+
 @ONLY_SQLITE
 async def test_many_events_to_many_targets_of_which_some_are_dead(stage: Stage, receiver: Receiver) -> None:
     """Every living target got every event, each reservation's in order; the dead ones have theirs still to come."""

@@ -215,7 +215,12 @@ class Stage:
 
 
 async def open_stage(
-    url: str, *, clock: AheadClock | None = None, send_to_driver: Any = None, to_driver: Any = None
+    url: str,
+    *,
+    clock: AheadClock | None = None,
+    send_to_driver: Any = None,
+    to_driver: Any = None,
+    is_alone: bool = True,
 ) -> Stage:
     """A started node on this database."""
     clock = clock or AheadClock()
@@ -239,6 +244,7 @@ async def open_stage(
         send_to_driver=send_to_driver,
         clock=clock,
         ids=ids,
+        is_alone=is_alone,
     )
     calls = webhook_calls(storage, send=sender, clock=clock, ids=ids, opened=LOOPBACK)
     await worker.start()

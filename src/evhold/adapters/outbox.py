@@ -6,10 +6,12 @@ from typing import Final, Protocol
 
 import structlog
 
-from evhold.usecases.ports import StorageAway, Told
+from evhold.usecases.ports import Numbered, StorageAway, Told
 
 PAGE: Final = 500
 POLL_S: Final = 1.0
+#: What other nodes tell of within this time is read at once.
+GATHER_S: Final = 0.02
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("evhold.outbox")
 
@@ -17,11 +19,11 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger("evhold.outbox
 class Log(Protocol):
     """The stored events."""
 
-    async def number(self) -> None:
-        """Every event that is committed by now has its number."""
+    async def number(self) -> Numbered | None:
+        """Every event that is committed by now has its number; None: they always have."""
         ...
 
-    async def after(self, seq: int, *, limit: int) -> list[Told]:
+    async def news(self, seq: int, *, limit: int) -> list[Told]:
         """The next events behind this number, in order."""
         ...
 
@@ -33,12 +35,22 @@ class OutboxReader:
     """
 
     def __init__(
-        self, source: Log, *, position: int, tell: Callable[[Sequence[Told]], None], poll_s: float = POLL_S
+        self,
+        source: Log,
+        *,
+        position: int,
+        tell: Callable[[Sequence[Told]], None],
+        spread: Callable[[int], None] = lambda seq: None,
+        poll_s: float = POLL_S,
     ) -> None:
         self._source = source
         self._tell = tell
+        #: Called with the highest number when this node gave it: the others may not know yet.
+        self._spread = spread
         self._poll_s = poll_s
         self._woken = asyncio.Event()
+        self._heard_of = 0
+        self._gathering: asyncio.TimerHandle | None = None
         #: The number of the last event told.
         self.position = position
 
@@ -52,8 +64,20 @@ class OutboxReader:
         if fresh and fresh[0].seq == self.position + 1 and fresh[-1].seq == self.position + len(fresh):
             self.position = fresh[-1].seq
             self._tell(fresh)
+            self._spread(self.position)
         else:
             self._woken.set()
+
+    def hear(self, seq: int) -> None:
+        """Another node knows of events up to this number; what comes with it is read at once."""
+        self._heard_of = max(self._heard_of, seq)
+        if self._gathering is None and seq > self.position:
+            self._gathering = asyncio.get_running_loop().call_later(GATHER_S, self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathering = None
+        if self._heard_of > self.position:
+            self.wake()
 
     async def run(self) -> None:
         """For ever, until cancelled; while the storage is away nothing is told, and nothing is lost."""
@@ -73,11 +97,15 @@ class OutboxReader:
     async def drain(self) -> None:
         """All that is committed by now was told."""
         self._woken.clear()
-        await self._source.number()
-        while events := await self._source.after(self.position, limit=PAGE):
+        numbered = await self._source.number()
+        if numbered is not None and numbered.top <= self.position:
+            return
+        while events := await self._source.news(self.position, limit=PAGE):
             # Some may have been told meanwhile, by those who committed them.
             if new := [one for one in events if one.seq > self.position]:
                 self.position = new[-1].seq
                 self._tell(new)
             if len(events) < PAGE:
-                return
+                break
+        if numbered is None or numbered.given:
+            self._spread(self.position)

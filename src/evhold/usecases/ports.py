@@ -319,6 +319,14 @@ class Told:
     event: Event
 
 
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """How many events were given a number just now, and the highest number that there is, 0 before the first."""
+
+    given: int
+    top: int
+
+
 class Stream(Protocol):
     """The committed events, in order. A reader that fell behind what is kept gets a gap: ``None``."""
 

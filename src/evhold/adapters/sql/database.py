@@ -7,7 +7,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy.engine import Dialect
 
 from evhold.adapters.sql.tx import SqlTx
-from evhold.usecases.ports import Told
+from evhold.usecases.ports import Numbered, Told
 from evhold.usecases.stores import Tx
 
 T = TypeVar("T")
@@ -40,12 +40,16 @@ class Database(Protocol):
         """``call`` runs on the loop when events were committed: with them, or with none where they have to be read."""
         ...
 
-    async def number(self) -> None:
-        """Every event that is committed by now has its number.
+    async def number(self) -> Numbered | None:
+        """Every event that is committed by now has its number; None: they always have.
 
         Raises:
             StorageAway: Some may wait for it.
         """
+        ...
+
+    async def news(self, seq: int, *, limit: int) -> list[Told]:
+        """The next events behind this number, for the one reader that follows all of them."""
         ...
 
     async def close(self) -> None:

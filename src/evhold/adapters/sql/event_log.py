@@ -5,7 +5,7 @@ from typing import Final
 
 from evhold.adapters.sql.database import Database
 from evhold.adapters.sql.outbox import PRUNED
-from evhold.usecases.ports import Told
+from evhold.usecases.ports import Numbered, Told
 
 PAGE: Final = 500
 
@@ -16,9 +16,13 @@ class EventLog:
     def __init__(self, storage: Database) -> None:
         self._storage = storage
 
-    async def number(self) -> None:
-        """Every event that is committed by now has its number, and is found by ``after``."""
-        await self._storage.number()
+    async def number(self) -> Numbered | None:
+        """Every event that is committed by now has its number, and is found by ``after``; None: they always have."""
+        return await self._storage.number()
+
+    async def news(self, seq: int, *, limit: int) -> list[Told]:
+        """As ``after``, for the one reader that follows all events."""
+        return await self._storage.news(seq, limit=limit)
 
     async def after(self, seq: int, *, limit: int = PAGE) -> list[Told]:
         """The next events behind this number; fewer than ``limit``: there are no more now."""

@@ -53,6 +53,7 @@ class NodeStore:
     def __init__(self, connection: Connection, *, now: Callable[[], datetime]) -> None:
         self._connection = connection
         self._now = now
+        self._asked: datetime | None = None
 
     def enter(self, node: str, *, lease: timedelta) -> None:
         """A new node, with a lease, behind whoever is at work on the schema."""
@@ -121,10 +122,12 @@ class NodeStore:
         return [_owned(row) for row in self._connection.execute(query)]
 
     def _at(self) -> datetime:
+        """By the database's clock; asked once in a transaction, which is short."""
         if self._connection.dialect.name != POSTGRESQL:
             return self._now()
-        at: datetime = self._connection.execute(select(func.clock_timestamp())).scalar_one()
-        return at
+        if self._asked is None:
+            self._asked = self._connection.execute(select(func.clock_timestamp())).scalar_one()
+        return self._asked
 
 
 def _owned(row: Any) -> Owned:

@@ -9,14 +9,17 @@ House rules
 
 import asyncio
 import secrets
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
 
 import asyncpg
 from sqlalchemy import URL
 
+from evhold.adapters.sql.outbox import read_rows
 from evhold.adapters.sql.pg_engine import ATTEMPT_S, connect, is_away, words_of
-from evhold.usecases.ports import StorageAway
+from evhold.usecases.ports import Numbered, StorageAway, Told
+
+T = TypeVar("T")
 
 CHANNEL: Final = "evhold_outbox"
 #: Any number that no other program takes in this database.
@@ -34,8 +37,13 @@ WITH locked AS MATERIALIZED (
 ), numbered AS (
     UPDATE outbox SET seq = numbers.seq FROM numbers WHERE outbox.seq = numbers.provisional RETURNING outbox.seq
 )
-SELECT count(*), pg_notify('{CHANNEL}', $1) FROM numbered HAVING count(*) > 0
+SELECT given, coalesce(greatest(highest, (SELECT max(seq) FROM outbox WHERE seq > 0)), 0),
+    CASE WHEN given > 0 THEN pg_notify('{CHANNEL}', $1 || ':' || highest) END
+FROM (SELECT count(*) AS given, max(seq) AS highest FROM numbered) AS counted
 """
+_AFTER: Final = "SELECT seq, kind, body FROM outbox WHERE seq > $1 ORDER BY seq LIMIT $2"
+#: What other nodes numbered within this time is read at once.
+GATHER_S: Final = 0.02
 
 
 class PgNumbers:
@@ -52,19 +60,35 @@ class PgNumbers:
         self._name = secrets.token_hex(8)
         self._connection: asyncpg.Connection | None = None
         self._turn = asyncio.Lock()
+        #: The highest number that was seen here, and that another node spoke of.
+        self._top = self._heard_of = 0
+        self._gathering: asyncio.TimerHandle | None = None
 
-    async def number(self) -> None:
+    async def number(self) -> Numbered:
         """Every event that was committed before has its number.
 
         Raises:
             StorageAway: Some may wait for it.
         """
+        return await self._insistently(self._number)
+
+    async def after(self, seq: int, *, limit: int) -> list[Told]:
+        """The next events behind this number: one statement, one way there and back. Raises StorageAway."""
+
+        async def read() -> list[Any]:
+            connection = await self._connected()
+            rows: list[Any] = await connection.fetch(_AFTER, seq, limit)
+            return rows
+
+        return read_rows(await self._insistently(read))
+
+    async def _insistently(self, work: Callable[[], Awaitable[T]]) -> T:
         async with self._turn:
             while True:
                 was_open = self._connection is not None
                 try:
                     async with asyncio.timeout(ATTEMPT_S):
-                        await self._number()
+                        return await work()
                 except Exception as error:
                     self._drop()
                     if not is_away(error):
@@ -72,26 +96,43 @@ class PgNumbers:
                     # One that a restarted server left dead is no outage: the next one says whether there is any.
                     if not was_open or isinstance(error, TimeoutError):
                         raise StorageAway(words_of(error)) from error
-                else:
-                    return
 
     async def close(self) -> None:
         """The connection is given back."""
+        if self._gathering is not None:
+            self._gathering.cancel()
         async with self._turn:
             connection, self._connection = self._connection, None
             if connection is not None and not connection.is_closed():
                 await connection.close(timeout=2)
 
-    async def _number(self) -> None:
+    async def _number(self) -> Numbered:
+        connection, total = await self._connected(), 0
+        while True:
+            given, top, _ = await connection.fetchrow(_NUMBER, self._name)
+            total += given
+            self._top = max(self._top, top)
+            if given < AT_ONCE:
+                return Numbered(given=total, top=top)
+
+    async def _connected(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await connect(self._url)
             await self._connection.add_listener(CHANNEL, self._heard)
-        while (row := await self._connection.fetchrow(_NUMBER, self._name)) is not None:
-            if row[0] < AT_ONCE:
-                return
+        return self._connection
 
-    def _heard(self, connection: Any, pid: int, channel: str, name: object) -> None:
-        if name != self._name:
+    def _heard(self, connection: Any, pid: int, channel: str, payload: object) -> None:
+        name, _, seq = str(payload).partition(":")
+        if name == self._name:
+            return
+        # An older version says no number.
+        self._heard_of = max(self._heard_of, int(seq) if seq else self._top + 1)
+        if self._gathering is None:
+            self._gathering = asyncio.get_running_loop().call_later(GATHER_S, self._gathered)
+
+    def _gathered(self) -> None:
+        self._gathering = None
+        if self._heard_of > self._top:
             self._on_news()
 
     def _drop(self) -> None:

@@ -36,7 +36,7 @@ from evhold.adapters.sql.reservations import start_sequence
 from evhold.adapters.sql.tx import SqlTx
 from evhold.domain.errors import InvalidOrder
 from evhold.domain.values import FIRST_RESERVATION_ID_BELOW
-from evhold.usecases.ports import Clock, StorageAway, Told
+from evhold.usecases.ports import Clock, Numbered, StorageAway, Told
 from evhold.usecases.stores import Tx
 
 T = TypeVar("T")
@@ -107,9 +107,13 @@ class PgStorage:
         """``call`` runs on the loop when this node committed events, or another node numbered some."""
         self._on_told.append(call)
 
-    async def number(self) -> None:
+    async def number(self) -> Numbered:
         """Every event that is committed by now has its number. Raises StorageAway."""
-        await self._numbers.number()
+        return await self._numbers.number()
+
+    async def news(self, seq: int, *, limit: int) -> list[Told]:
+        """The next events behind this number. Raises StorageAway."""
+        return await self._numbers.after(seq, limit=limit)
 
     async def close(self) -> None:
         """What was begun is stored, and all connections are given back."""

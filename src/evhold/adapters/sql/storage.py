@@ -17,7 +17,7 @@ from evhold.adapters.sql.reservations import start_sequence
 from evhold.adapters.sql.tx import SqlTx
 from evhold.adapters.sql.writer import Writer
 from evhold.domain.values import FIRST_RESERVATION_ID_BELOW
-from evhold.usecases.ports import Clock, StorageAway, Told
+from evhold.usecases.ports import Clock, Numbered, StorageAway, Told
 from evhold.usecases.stores import Tx
 
 T = TypeVar("T")
@@ -59,8 +59,13 @@ class SqlStorage:
         """``call`` runs on the loop after every commit of ours that told events, with them, numbered and in order."""
         self._writer.on_told.append(call)
 
-    async def number(self) -> None:
+    async def number(self) -> Numbered | None:
         """The one writer numbers events as it stores them: there is nothing to do."""
+        return None
+
+    async def news(self, seq: int, *, limit: int) -> list[Told]:
+        """As any other reading."""
+        return await self.look(lambda tx: tx.outbox.after(seq, limit=limit))
 
     async def close(self) -> None:
         """What was queued is stored, and the threads and files are given back."""

@@ -141,6 +141,10 @@ class WebhookStore:
         """For change: no other node puts any down meanwhile."""
         return self._connection.scalar(_CURSOR_FOR_CHANGE, {"wanted": CURSOR})
 
+    def reached(self) -> int:
+        """As ``position``, only to be looked at; 0: nowhere yet."""
+        return self._connection.scalar(_CURSOR, {"wanted": CURSOR}) or 0
+
     def last_event(self) -> int:
         """The highest number that an event has, or had."""
         pruned: int | None = self._connection.scalar(_CURSOR, {"wanted": PRUNED})

@@ -8,6 +8,7 @@ House rules
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from typing import Final, TypeVar
@@ -28,6 +29,8 @@ BATCH: Final = 500
 BEHIND: Final = 500
 POLL_S: Final = 5.0
 RETRY_S: Final = 0.5
+#: How long the node that gave events their numbers has to put them down before the others look whether it did.
+ELSEWHERE_S: Final = 0.5
 STOP_S: Final = 5.0
 KEPT: Final = timedelta(days=7)
 PRUNE_EVERY: Final = timedelta(hours=1)
@@ -49,6 +52,7 @@ class Worker:
         send_to_driver: One attempt at a driver's addresses; None where the extra is not there.
         clock: Ours.
         ids: For jitter.
+        is_alone: No other node puts events down.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class Worker:
         send_to_driver: SendToDriver | None,
         clock: Clock,
         ids: Ids,
+        is_alone: bool = True,
     ) -> None:
         self._storage = storage
         self._follow = follow
@@ -72,6 +77,9 @@ class Worker:
         self._hooks: dict[int, Webhook] = {}
         self._told: asyncio.Queue[Told | None] = asyncio.Queue(maxsize=BATCH)
         self._stored = 0
+        #: Events up to this number are for this node to put down, as far as nobody has.
+        self._ours = float("inf") if is_alone else 0
+        self._given = asyncio.Event()
         self._woken = asyncio.Event()
         self._busy: Counter[int] = Counter()
         self._sending: set[asyncio.Task[None]] = set()
@@ -104,6 +112,11 @@ class Worker:
         """There may be something due."""
         self._woken.set()
 
+    def gave(self, seq: int) -> None:
+        """This node gave events up to this number their numbers, and puts them down."""
+        self._ours = max(self._ours, seq)
+        self._given.set()
+
     async def _run(self, told: AsyncIterator[Told | None]) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._always(partial(self._listen, told), name="listen"))
@@ -134,6 +147,8 @@ class Worker:
 
     async def _put_down_next(self) -> None:
         batch = [await self._told.get()]
+        if batch[0] is not None and batch[0].seq > self._ours:
+            await self._leave_to_others()
         while len(batch) < BATCH and not self._told.empty():
             batch.append(self._told.get_nowait())
         part: list[Told] = []
@@ -154,10 +169,24 @@ class Worker:
             return
         if not any(self._is_wanted(one) for one in part) and part[-1].seq - self._stored < BEHIND:
             return
+        if part[-1].seq > self._ours:
+            self._stored = max(self._stored, await self._patiently(self._reached))
+            if self._stored >= part[-1].seq:
+                return
         made = await self._patiently(lambda: self._storage.transact(lambda tx: put_down(tx, part, scribe=self._scribe)))
         self._stored = part[-1].seq
         if made:
             self.wake()
+
+    async def _leave_to_others(self) -> None:
+        """Another node is about to put this down; unless there is something of ours to do first."""
+        self._given.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ELSEWHERE_S):
+                await self._given.wait()
+
+    async def _reached(self) -> int:
+        return await self._storage.read(lambda tx: tx.webhooks.reached())
 
     def _is_wanted(self, told: Told) -> bool:
         if self._scribe.to_driver is not None and isinstance(told.event, ReservationChanged):
