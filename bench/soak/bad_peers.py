@@ -83,7 +83,7 @@ ATTACKS: Final[dict[str, Attack]] = {
 async def attack(name: str, *, host: str, port: int, done: Counter[str]) -> None:
     """The attack again and again, a second between; what the socket says of it is no matter here."""
     while True:
-        with suppress(OSError, asyncio.IncompleteReadError, TimeoutError):
+        with suppress(OSError, asyncio.IncompleteReadError, TimeoutError, RuntimeError):
             reader, writer = await asyncio.open_connection(host, port)
             try:
                 async with asyncio.timeout(300):

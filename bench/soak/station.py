@@ -89,7 +89,7 @@ class Station(asyncio.Protocol):
 
     def talk(self) -> None:
         """Its next message is on its way, unless the last one was not answered yet."""
-        if not self.is_open or self._transport is None or self._sent_at:
+        if not self.is_open or self._transport is None or self._sent_at or self._transport.is_closing():
             return
         self._number += 1
         self._sent_at = time.perf_counter_ns()
@@ -98,7 +98,7 @@ class Station(asyncio.Protocol):
 
     def leave(self, *, politely: bool = False) -> None:
         """The socket is gone, with a CLOSE frame or without."""
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             if politely:
                 self._transport.write(frame((1000).to_bytes(2, "big"), opcode=_CLOSE))
             else:
@@ -158,7 +158,8 @@ class Station(asyncio.Protocol):
         return opcode, payload
 
     def _take(self, opcode: int, payload: bytes) -> None:
-        assert self._transport is not None
+        if self._transport is None or self._transport.is_closing():
+            return
         if opcode == _PING:
             self._transport.write(frame(payload, opcode=_PONG))
         elif opcode == _CLOSE:

@@ -199,8 +199,10 @@ class StationSocket(WSListener):
         refused = "" if self._reason else self._refused_by_picows()
         if refused == f"refused-{TOO_BIG}":
             self._owner.socket_refused("max-message")
-        if self._listener is not None:
-            self._listener.closed(self._reason or refused or "lost")
+        # Listener and socket know each other: let go here, or each connection would wait for the collector of circles.
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.closed(self._reason or refused or "lost")
 
     def pause_writing(self) -> None:
         """The peer does not read what it is sent: it is dropped."""
