@@ -49,6 +49,14 @@ def test_tokens_are_registered_with_their_group(capsys: pytest.CaptureFixture[st
     assert run(["token", "remove", "AABB"]) == 1
 
 
+def test_a_token_is_forgotten(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the server stopped; it is registered no more, and what bears a pseudonym is counted."""
+    assert run(["token", "add", "AABB"]) == 0
+    assert run(["token", "forget", "aabb"]) == 0
+    assert "0 reservations and 0 transactions bear forgotten-" in capsys.readouterr().out
+    assert run(["token", "remove", "AABB"]) == 1
+
+
 def test_a_token_knows_where_its_driver_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """--notify may be repeated, stays when left out, and '' empties it; an address that can't be is refused whole."""
 

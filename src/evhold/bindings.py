@@ -34,6 +34,7 @@ from evhold.usecases import (
     operator_call,
     provision,
     queries,
+    retention,
     timeline,
 )
 from evhold.usecases.keyring import KeyRing
@@ -327,7 +328,7 @@ def _heard(view: queries.StationView, at: datetime | None) -> queries.StationVie
     return replace(view, station=replace(view.station, last_seen=at))
 
 
-def token_calls(storage: Storage, *, clock: Clock, known: KnownTokens) -> web.TokenCalls:
+def token_calls(storage: Storage, *, clock: Clock, ids: Ids, known: KnownTokens) -> web.TokenCalls:
     """Registered IdTokens; those in memory are read again before whoever changed one is answered."""
 
     async def put(order: provision.TokenOrder, *, who: Actor) -> tuple[Token, bool]:
@@ -339,11 +340,17 @@ def token_calls(storage: Storage, *, clock: Clock, known: KnownTokens) -> web.To
         await provision.remove_token(id_token, who=who, storage=storage, clock=clock)
         known.forget(id_token.key)
 
+    async def forget(id_token: IdToken, *, who: Actor) -> retention.Forgotten:
+        done = await retention.forget(id_token, who=who, storage=storage, clock=clock, ids=ids)
+        known.forget(id_token.key)
+        return done
+
     return web.TokenCalls(
         page=partial(queries.tokens_page, storage=storage),
         get=partial(queries.token, storage=storage),
         put=put,
         remove=remove,
+        forget=forget,
     )
 
 
@@ -393,7 +400,7 @@ def registry_calls(storage: Storage, *, who: Actor, clock: Clock, ids: Ids) -> R
         put_station=partial(provision.put_station, who=who, storage=storage, clock=clock, ids=ids),
         remove_station=partial(provision.remove_station, who=who, storage=storage, clock=clock),
         stations=lambda: storage.read(lambda tx: tx.stations.page()),
-        tokens=token_calls(storage, clock=clock, known=KnownTokens(storage=storage, clock=clock)),
+        tokens=token_calls(storage, clock=clock, ids=ids, known=KnownTokens(storage=storage, clock=clock)),
         keys=key_calls(storage, ring=KeyRing(storage=storage, clock=clock), clock=clock, ids=ids),
         now=clock.now,
     )

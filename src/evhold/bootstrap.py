@@ -44,7 +44,7 @@ from evhold.ocpp.v201.provisioning import Provisioning
 from evhold.outward import Outward
 from evhold.simulator.options import World as SimulatedWorld
 from evhold.station_life import StationLife, expectations, offsets
-from evhold.usecases import audit, h04_end, provision, signing
+from evhold.usecases import audit, h04_end, provision, retention, signing
 from evhold.usecases.ghosts import Ghost
 from evhold.usecases.keyring import KeyRing
 from evhold.usecases.known_tokens import KnownTokens
@@ -59,6 +59,7 @@ from evhold.web.server import ServerSettings as ApiSettings
 
 EVENTS_KEPT: Final = timedelta(days=7)
 HOUSEKEEPING_S: Final = 60.0
+PRUNE_EVERY: Final = timedelta(hours=1)
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("evhold")
 
@@ -127,6 +128,7 @@ class App:
         self.streams = Streams()
         self._audit_kept = timedelta(days=settings.keep_audit)
         self.failures = Failures(settings.failed_logins)
+        self._prune_at = self.clock.now()
         self.trouble: str | None = "starting"
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: tuple[StationServer, ApiServer] | None = None
@@ -282,8 +284,17 @@ class App:
                 await self.credentials.refresh()
                 await self.log.prune(before=self.clock.now() - EVENTS_KEPT)
                 await audit.prune(before=self.clock.now() - self._audit_kept, storage=self.storage)
+                await self._prune_history()
             except StorageAway as error:
                 log.warning("housekeeping.storage-away", error=str(error))
+
+    async def _prune_history(self) -> None:
+        """Once an hour, where it is wished: what ended long ago is deleted."""
+        days, now = self.settings.keep_history, self.clock.now()
+        if days and now >= self._prune_at:
+            self._prune_at = now + PRUNE_EVERY * (1 + self.ids.jitter())
+            if count := await retention.prune(before=now - timedelta(days=days), storage=self.storage):
+                log.info("history.pruned", rows=count, days=days)
 
     # The database goes and comes
 
@@ -339,7 +350,7 @@ class App:
                 expect=expectations(self.registry),
             ),
             site=bindings.site_calls(self.parts),
-            tokens=bindings.token_calls(self.parts.storage, clock=self.clock, known=self.tokens),
+            tokens=bindings.token_calls(self.parts.storage, clock=self.clock, ids=self.ids, known=self.tokens),
             keys=bindings.key_calls(self.parts.storage, ring=self.keys, clock=self.clock, ids=self.ids),
             webhooks=self.outward.calls,
             audit=bindings.audit_calls(self.parts.storage, clock=self.clock),

@@ -90,6 +90,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_message: int = 512
     max_unread: int = 1024
     station_queue: int = 16
+    keep_history: int = 0
     drain: float = 5.0
     frame_log: int = 64
     keep_audit: int = 365
@@ -274,6 +275,7 @@ OPTIONS: Final = (
     Option("max-message", _some, "KIB", "of one message of a station, inflated [512]"),
     Option("max-unread", _some, "KIB", "that may wait for a station that does not read [1024]"),
     Option("station-queue", _some, "N", "calls that may wait for one station; more: 503 station-busy [16]"),
+    Option("keep-history", _count, "DAYS", "then what has ended is deleted, its history too; 0: kept for ever [0]"),
     Option("drain", _seconds, "SECONDS", "over which stations are sent away at the end [5]"),
     Option("frame-log", _count, "MIB", "recent OCPP frames kept in memory [64]"),
     Option("keep-audit", _some, "DAYS", "who did what (GET /audit) is deleted after so long [365]"),

@@ -13,6 +13,7 @@ TEXTS = {
     errors.StationUnknown("CS1"): "CS1 is not provisioned",
     errors.ReservationUnknown(42): "no reservation 42",
     errors.TokenUnknown(IdToken("AABBCCDD", "ISO14443")): "not registered",
+    errors.TokenInUse([ID]): "1 reservations that have not ended",
     errors.KeyUnknown(3): "no key 3",
     errors.WebhookUnknown(3): "no webhook 3",
     errors.DeliveryUnknown(4): "no dead delivery 4",

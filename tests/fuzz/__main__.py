@@ -79,7 +79,11 @@ def guided(runs: int) -> int:
         for number in range(300):
             (Path(corpus) / f"{number}.bin").write_bytes(mutator.one())
         command = [sys.executable, str(Path(__file__).with_name("fuzz_guided.py")), f"-runs={runs}", corpus]
-        done = subprocess.run([*command, f"-artifact_prefix={FOUND}/", "-verbosity=0"], check=False)
+        done = subprocess.run(
+            [*command, f"-artifact_prefix={FOUND}/", "-verbosity=0"], check=False, capture_output=True, text=True
+        )
+        if done.returncode:
+            print(done.stderr[-4000:])
     print(f"fuzz: guided: {runs} inputs, exit code {done.returncode}")
     return int(done.returncode != 0)
 

@@ -1,6 +1,7 @@
 """Who may stand at the door, by address and in all, and how often a station may come again."""
 
 import asyncio
+import gc
 from collections import Counter
 
 import pytest
@@ -8,6 +9,7 @@ from gateway_harness import Gateway, call, frame, read_frame
 
 from evhold.gateway import doors
 from evhold.gateway.doors import CONNECTIONS, HANDSHAKES, RECONNECTS, Doors, DoorSettings, Visit, is_loopback
+from evhold.gateway.session import Session
 
 FAR = "192.0.2.7"
 
@@ -148,3 +150,20 @@ async def test_calls_behind_the_one_in_hand_are_bounded_in_bytes(gateway):
     assert (await read_frame(reader))[1].startswith(b'[4,"q3","GenericError"')
     gateway.gate.set()
     writer.close()
+
+
+async def test_nothing_is_left_of_a_connection_that_is_gone(gateway):
+    """Sessions hold no circles: with the collector off, those of thirty connections are gone with their sockets."""
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(30):
+            reader, writer, _ = await gateway.raw()
+            writer.write(frame(call("Plain").encode()))
+            await read_frame(reader)
+            writer.transport.abort()
+            await gateway.until(lambda: not gateway.server._sockets)
+        left = sum(isinstance(one, Session) for one in gc.get_objects())
+    finally:
+        gc.enable()
+    assert left < 5

@@ -60,6 +60,7 @@ MATRIX: dict[str, tuple[int, ...]] = {
     "showToken": INSIGHT,
     "putToken": OPERATING,
     "removeToken": keyed(NO, NO, NO, DONE, DONE),
+    "forgetToken": keyed(NO, NO, NO, NO, OK),
     # keys
     "listAudit": keyed(NO, NO, NO, NO, OK),
     "listKeys": keyed(NO, NO, NO, NO, OK),

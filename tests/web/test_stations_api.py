@@ -79,3 +79,20 @@ async def test_tokens_are_registered_and_removed(bench: Bench) -> None:
     assert (await bench.client.delete(url, headers=bench.auth())).status_code == 204
     assert (await bench.client.get(url, headers=bench.auth())).json()["type"] == "/problems/token-unknown"
     assert (await bench.client.put("/api/v1/tokens/RFID/A", headers=bench.auth(), json=body)).status_code == 400
+
+
+async def test_a_token_is_forgotten_once_nothing_of_it_lives(bench: Bench) -> None:
+    """409 with a live reservation; else 200 and what bears the pseudonym; then the token is registered no more."""
+    token = {"idToken": "DEADBEEF42", "type": "ISO14443"}
+    await bench.client.put("/api/v1/tokens/ISO14443/DEADBEEF42", headers=bench.auth(), json={"status": "Accepted"})
+    made = (await bench.reserve(idToken=token)).json()
+    url = "/api/v1/tokens/ISO14443/deadbeef42/data"
+    refused = await bench.client.delete(url, headers=bench.auth())
+    assert (refused.status_code, refused.json()["type"]) == (409, "/problems/token-in-use")
+    await bench.client.delete(f"/api/v1/reservations/{made['id']}", headers=bench.auth())
+    done = await bench.client.delete(url, headers=bench.auth())
+    assert (done.status_code, done.json()["reservations"]) == (200, 1)
+    shown = (await bench.client.get(f"/api/v1/reservations/{made['id']}", headers=bench.auth())).json()
+    assert shown["idToken"]["idToken"] == done.json()["pseudonym"]
+    gone = await bench.client.get("/api/v1/tokens/ISO14443/DEADBEEF42", headers=bench.auth())
+    assert gone.status_code == 404

@@ -40,6 +40,7 @@ from evhold.usecases import (
     h02_cancel,
     provision,
     queries,
+    retention,
     timeline,
 )
 from evhold.usecases.keyring import KeyRing
@@ -282,6 +283,7 @@ def make_calls(
             get=partial(queries.token, storage=storage),
             put=partial(provision.put_token, storage=storage, clock=clock),
             remove=partial(provision.remove_token, storage=storage, clock=clock),
+            forget=partial(retention.forget, storage=storage, clock=clock, ids=ids),
         ),
         keys=key_calls(storage, ring=KeyRing(storage=storage, clock=clock), clock=clock, ids=ids),
         webhooks=webhook_calls(

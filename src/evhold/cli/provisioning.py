@@ -152,6 +152,13 @@ def token_remove(text: TokenText, config: ConfigFile = None, database: Database 
     say(f"{text} removed")
 
 
+@token.command("forget")
+def token_forget(text: TokenText, config: ConfigFile = None, database: Database = None) -> None:
+    """Delete what is kept of a token: in what has ended, a pseudonym takes its place."""
+    done = _registered(config, database, lambda registry: registry.tokens.forget(id_token_of(text), who=WHO))
+    say(f"{done.reservations} reservations and {done.transactions} transactions bear {done.pseudonym}")
+
+
 @key.command("create")
 def key_create(
     role: Annotated[str, typer.Option(metavar="admin|operator|driver|readonly")],

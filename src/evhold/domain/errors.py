@@ -1,7 +1,7 @@
 """Refusals of the domain. Each carries data and builds its text.
 
 DomainError
-    StationUnknown, ReservationUnknown, TokenUnknown, KeyUnknown
+    StationUnknown, ReservationUnknown, TokenUnknown, TokenInUse, KeyUnknown
     ReservationEnded, OrderInProgress, EvseAlreadyReserved, VersionConflict
     NothingToAsk, NoCancelRequest, CancelInProgress
     ReservationsNotSupported, UnspecifiedEvseNotSupported, TokenNotAccepted
@@ -48,6 +48,16 @@ class TokenUnknown(DomainError):
 
     def __str__(self) -> str:
         return "this IdToken is not registered"
+
+
+@dataclass(eq=False)
+class TokenInUse(DomainError):
+    """The token's traces are still needed: it has reservations that have not ended."""
+
+    reservation_ids: list[ReservationId]
+
+    def __str__(self) -> str:
+        return f"this IdToken has {len(self.reservation_ids)} reservations that have not ended"
 
 
 @dataclass(eq=False)

@@ -16,6 +16,7 @@ from evhold.domain.transitions import Step
 from evhold.domain.values import Ask, EvseId, IdToken, ReservationId, StationId, TransactionId
 from evhold.domain.webhooks import Delivery, DeliveryState, Webhook
 from evhold.usecases.periods import Figures, Timeline
+from evhold.usecases.traces import Retention
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,7 +159,6 @@ class Tokens(Protocol):
 
     def remove(self, id_token: IdToken) -> None:
         """Raises TokenUnknown."""
-        ...
 
     def page(self, *, limit: int | None = None, after: str | None = None) -> list[Token]: ...
 
@@ -394,3 +394,5 @@ class Tx(Protocol):
     def timeline(self) -> Timeline: ...
     @property
     def webhooks(self) -> Webhooks: ...
+    @property
+    def retention(self) -> Retention: ...

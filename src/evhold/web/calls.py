@@ -19,6 +19,7 @@ from evhold.usecases.periods import Period
 from evhold.usecases.ports import CallAnswer, CallFailed, Clock, NeverSent, NoAnswer, Orders, Told
 from evhold.usecases.provision import KeyMade, KeyOrder, PutStation, StationPut, TokenOrder
 from evhold.usecases.queries import StationView
+from evhold.usecases.retention import Forgotten
 from evhold.usecases.signing import Signer
 from evhold.usecases.stores import IdempotentRequest, Remembered, ReservationFilter
 from evhold.usecases.timeline import Timeline
@@ -173,6 +174,12 @@ class RemoveToken(Protocol):
     def __call__(self, id_token: IdToken, *, who: Actor) -> Awaitable[None]: ...
 
 
+class ForgetToken(Protocol):
+    """A token's traces bear a pseudonym; raises TokenInUse."""
+
+    def __call__(self, id_token: IdToken, *, who: Actor) -> Awaitable[Forgotten]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenCalls:
     """Registered IdTokens. ``put`` says whether it is new; ``get`` and ``remove`` raise TokenUnknown."""
@@ -181,6 +188,7 @@ class TokenCalls:
     get: Callable[[IdToken], Awaitable[Token]]
     put: PutToken
     remove: RemoveToken
+    forget: ForgetToken
 
 
 class CreateKey(Protocol):

@@ -263,6 +263,17 @@ TOKENS: Final = (
         answers={204: None},
         problems=("token-unknown",),
     ),
+    Operation(
+        method="DELETE",
+        path="/tokens/{type}/{idToken}/data",
+        name="forgetToken",
+        summary="Delete what is kept of an IdToken: its reservations, transactions and messages bear a pseudonym from now on",
+        tag="tokens",
+        roles=ADMINS,
+        handler=tokens.forget,
+        answers={200: tokens.ForgottenDto},
+        problems=("token-in-use",),
+    ),
 )
 
 KEYS: Final = (

@@ -3,7 +3,7 @@
 from typing import get_args
 
 from litestar import Response
-from msgspec import UnsetType
+from msgspec import Struct, UnsetType
 
 from evhold.domain.errors import TokenUnknown
 from evhold.domain.values import IdToken
@@ -12,6 +12,14 @@ from evhold.web.dto import IdTokenKind, ListQuery, TokenPut
 from evhold.web.problems import invalid
 from evhold.web.request import Req, body_of, caller_of, calls_of, from_cursor, next_link, path_of, query_of, reply
 from evhold.web.views import maybe_id_token, registered_token_dto, time_of
+
+
+class ForgottenDto(Struct, rename="camel", frozen=True):
+    """What bears a pseudonym in place of an IdToken."""
+
+    pseudonym: str
+    reservations: int
+    transactions: int
 
 
 async def listed(request: Req) -> Response[bytes]:
@@ -62,6 +70,12 @@ async def remove(request: Req) -> Response[bytes]:
     """DELETE /tokens/{type}/{idToken}."""
     await calls_of(request).tokens.remove(_named(request), who=caller_of(request).actor)
     return Response(b"", status_code=204)
+
+
+async def forget(request: Req) -> Response[bytes]:
+    """DELETE /tokens/{type}/{idToken}/data."""
+    done = await calls_of(request).tokens.forget(_named(request), who=caller_of(request).actor)
+    return reply(ForgottenDto(done.pseudonym, done.reservations, done.transactions))
 
 
 def _named(request: Req) -> IdToken:

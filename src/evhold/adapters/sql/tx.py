@@ -14,6 +14,7 @@ from evhold.adapters.sql.keys import KeyStore
 from evhold.adapters.sql.nodes import NodeStore
 from evhold.adapters.sql.outbox import OutboxStore
 from evhold.adapters.sql.reservations import ReservationStore
+from evhold.adapters.sql.retention import RetentionStore
 from evhold.adapters.sql.secrets import SecretStore
 from evhold.adapters.sql.stations import StationStore
 from evhold.adapters.sql.timeline import TimelineStore
@@ -95,3 +96,8 @@ class SqlTx:
     def timeline(self) -> TimelineStore:
         """What happened at stations."""
         return TimelineStore(self.connection)
+
+    @cached_property
+    def retention(self) -> RetentionStore:
+        """What is not to be kept."""
+        return RetentionStore(self.connection)
