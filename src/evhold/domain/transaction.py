@@ -76,7 +76,9 @@ def fold(known: Transaction | None, event: Event, *, token_accepted: bool) -> Tr
     """
     base = known or Transaction(station_id=event.station_id, transaction_id=event.transaction_id)
     state = "Ended" if "Ended" in (base.state, event.type) else event.type if known is None else "Updated"
-    merged = replace(
+    started, last, energy = _times(base, event)
+    # One copy: transactions have many fields, and their events are many.
+    return replace(
         base,
         state=state,
         evse_id=base.evse_id or event.evse_id,
@@ -86,25 +88,22 @@ def fold(known: Transaction | None, event: Event, *, token_accepted: bool) -> Tr
         token_accepted=base.token_accepted or token_accepted,
         ever_charged=base.ever_charged or event.charging_state == CHARGING,
         remote_start_id=event.remote_start_id if base.remote_start_id is None else base.remote_start_id,
+        started_at=started,
+        ended_at=event.stamp if event.type == "Ended" else base.ended_at,
+        last_stamp=last,
+        energy_wh=energy,
+        stopped_reason=event.stopped_reason or base.stopped_reason,
         seen=_add(base.seen, event.seq_no),
     )
-    return _times(merged, event)
 
 
-def _times(transaction: Transaction, event: Event) -> Transaction:
+def _times(transaction: Transaction, event: Event) -> tuple[datetime, datetime | None, float | None]:
+    """When it started, its last stamp, and its energy, with this event."""
     started = event.stamp if transaction.started_at is None else min(transaction.started_at, event.stamp)
     is_last = transaction.last_stamp is None or event.stamp >= transaction.last_stamp
     # A transaction's register only grows, and the event with its last value need not be the last to come.
     energy = max((one for one in (transaction.energy_wh, event.energy_wh) if one is not None), default=None)
-    ended = event.stamp if event.type == "Ended" else transaction.ended_at
-    return replace(
-        transaction,
-        started_at=started,
-        ended_at=ended,
-        last_stamp=event.stamp if is_last else transaction.last_stamp,
-        energy_wh=energy,
-        stopped_reason=event.stopped_reason or transaction.stopped_reason,
-    )
+    return started, event.stamp if is_last else transaction.last_stamp, energy
 
 
 def _add(seen: tuple[tuple[int, int], ...], seq_no: int) -> tuple[tuple[int, int], ...]:
