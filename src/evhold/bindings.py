@@ -13,9 +13,6 @@ from evhold.domain.station import Registration, Station
 from evhold.domain.transaction import Event
 from evhold.domain.values import Heard, IdToken, StationId
 from evhold.gateway.counters import BUCKETS_S, Counters
-from evhold.gateway.doors import DoorSettings
-from evhold.gateway.server import ServerSettings
-from evhold.gateway.websocket import SocketSettings
 from evhold.ocpp.v201 import routes as v201
 from evhold.usecases import (
     audit,
@@ -186,26 +183,6 @@ def rules_of(settings: Settings) -> Rules:
         expiring_before=timedelta(seconds=settings.expiring_before),
         restore_delay=timedelta(seconds=settings.restore_delay),
         accept_unknown_tokens=settings.unknown_tokens == "accept",
-    )
-
-
-def server_settings(settings: Settings) -> ServerSettings:
-    """The bounds of the stations' listener that these settings make."""
-    bounds = ServerSettings()
-    return replace(
-        bounds,
-        max_stations=settings.max_stations,
-        accepts_per_second=settings.accepts_per_second,
-        doors=DoorSettings(
-            connections_per_address=settings.connections_per_address,
-            handshakes_at_once=settings.handshakes_at_once,
-            handshake_timeout_s=settings.handshake_timeout,
-        ),
-        socket=SocketSettings(
-            max_message=settings.max_message * 1024,
-            max_buffered=settings.max_unread * 1024,
-            frames_per_tick=round(settings.messages_per_second * bounds.tick_s),
-        ),
     )
 
 

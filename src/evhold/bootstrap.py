@@ -22,6 +22,7 @@ from evhold.adapters.sql.migrate import migrate as migrate_database
 from evhold.adapters.sql.recorder import SqlRecorder
 from evhold.adapters.sql.storage import open_storage
 from evhold.alone import Alone
+from evhold.bounds import server_settings
 from evhold.caches import Caches
 from evhold.cluster import Cluster
 from evhold.config import Address, Settings, named
@@ -59,7 +60,6 @@ from evhold.web.server import ServerSettings as ApiSettings
 
 EVENTS_KEPT: Final = timedelta(days=7)
 HOUSEKEEPING_S: Final = 60.0
-PRUNE_EVERY: Final = timedelta(hours=1)
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("evhold")
 
@@ -128,7 +128,7 @@ class App:
         self.streams = Streams()
         self._audit_kept = timedelta(days=settings.keep_audit)
         self.failures = Failures(settings.failed_logins)
-        self._prune_at = self.clock.now()
+        self.pruner = retention.Pruner(settings.keep_history, storage=self.storage, clock=self.clock, ids=self.ids)
         self.trouble: str | None = "starting"
         self._tasks: list[asyncio.Task[None]] = []
         self._servers: tuple[StationServer, ApiServer] | None = None
@@ -184,7 +184,7 @@ class App:
             registry=self.registry,
             gatekeeper=Gatekeeper(self.credentials.find, settings.unknown_stations),
             versions={v201.SUBPROTOCOL: v201.version(use_cases)},
-            settings=bindings.server_settings(settings),
+            settings=server_settings(settings),
             is_away=lambda: self.health.is_long or not self.cluster.is_alive,
             jitter=self.ids.jitter,
             failures=self.failures,
@@ -284,17 +284,9 @@ class App:
                 await self.credentials.refresh()
                 await self.log.prune(before=self.clock.now() - EVENTS_KEPT)
                 await audit.prune(before=self.clock.now() - self._audit_kept, storage=self.storage)
-                await self._prune_history()
+                await self.pruner.look()
             except StorageAway as error:
                 log.warning("housekeeping.storage-away", error=str(error))
-
-    async def _prune_history(self) -> None:
-        """Once an hour, where it is wished: what ended long ago is deleted."""
-        days, now = self.settings.keep_history, self.clock.now()
-        if days and now >= self._prune_at:
-            self._prune_at = now + PRUNE_EVERY * (1 + self.ids.jitter())
-            if count := await retention.prune(before=now - timedelta(days=days), storage=self.storage):
-                log.info("history.pruned", rows=count, days=days)
 
     # The database goes and comes
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from email import message_from_bytes
 from email.message import Message as Mail
 from email.policy import default as policy
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiosmtpd.smtp import SMTP
-from webhook_stage import LOOPBACK, TAG, Receiver, Stage, changed, open_stage, presence
+from webhook_stage import LOOPBACK, TAG, AheadClock, Receiver, Stage, changed, open_stage, presence
 
 from evhold.adapters import notify
 from evhold.adapters.notify import Notifier
@@ -26,6 +28,7 @@ from evhold.domain.reservation import State, Transition
 from evhold.domain.station import Station
 from evhold.domain.transitions import Step, created
 from evhold.domain.values import By, Heard, StationId
+from evhold.domain.webhooks import Delivery
 from evhold.outward import driver_messages
 from evhold.usecases.signing import Signer
 from evhold.web.links import link_of
@@ -223,3 +226,35 @@ def test_an_absent_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     notifier.check([])
     with pytest.raises(NotifyNotInstalled, match=r"evhold\[notify\]"):
         notifier.check(["json://example.org/"])
+
+
+def to_driver(address: str) -> Delivery:
+    """One message."""
+    body = json.dumps({"address": address, "title": "t", "text": "x"})
+    return Delivery(
+        number=1, webhook_id=0, message_id="m", name="n", subject="s", created_at=AheadClock().now(), body=body
+    )
+
+
+async def test_a_service_that_redirects_is_not_followed(receiver: Receiver) -> None:
+    """Whatever the URL asks for: the one who answers by a redirect has not taken the message."""
+    receiver.answers["driver"] = "redirect"
+    notifier = Notifier(opened=LOOPBACK, resolve=resolve)
+    outcome = await notifier(to_driver(f"json://127.0.0.1:{receiver.port}/driver?redirect=yes"))
+    assert outcome.error is not None
+    assert [one.path for one in receiver.got] == ["/driver"]
+
+
+async def test_a_name_that_leads_elsewhere_at_the_connect_is_not_called(receiver: Receiver) -> None:
+    """The look-up said a public address, the socket would go to loopback: it does not."""
+
+    async def public(host: str, port: int):
+        return [ip_address("8.8.8.8")]
+
+    notifier = Notifier(opened=(), resolve=public)
+    outcome = await notifier(to_driver(f"json://localhost:{receiver.port}/driver"))
+    assert outcome.error is not None
+    assert receiver.connections == 0
+    # Only of that thread: others connect as ever.
+    with socket.create_connection(("127.0.0.1", receiver.port), timeout=5):
+        pass

@@ -35,6 +35,24 @@ REFUSED = [
     "64:ff9b::7f00:1",
     "2002:7f00:1::",
     "2002:a00:1::",
+    "::ffff:169.254.169.254",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1::808:808",
+    "::7f00:1",
+    "fec0::1",
+    "3fff::1",
+    "5f00::1",
+    "100::1",
+    "2001:db8::1",
+    "2001:0:808:808::f7f7:f7f7",
+    "2600:1::5efe:a00:1",
+    "fe80::5efe:a00:1",
+    "169.254.170.2",
+    "100.100.100.200",
+    "168.63.129.16",
+    "192.0.0.8",
+    "192.88.99.1",
+    "198.18.0.1",
 ]
 
 
@@ -54,7 +72,8 @@ def test_what_was_opened_is_allowed() -> None:
     """Only that."""
     opened = networks_of(["10.0.0.0/8", "fd00::/8"])
     allowed = [text for text in REFUSED if is_allowed(ip_address(text), opened)]
-    assert allowed == ["10.1.2.3", "fd00::1", "fd00:ec2::254", "::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::"]
+    by_ipv4 = ["::ffff:10.0.0.1", "64:ff9b::a00:1", "2002:a00:1::", "2600:1::5efe:a00:1", "fe80::5efe:a00:1"]
+    assert allowed == ["10.1.2.3", "fd00::1", "fd00:ec2::254", *by_ipv4]
 
 
 def webhook(url: str) -> Webhook:
@@ -69,6 +88,30 @@ async def test_a_name_that_leads_inside_is_not_called(receiver: Receiver) -> Non
     assert outcome.status is None
     assert "--webhook-allow" in (outcome.error or "")
     assert receiver.connections == 0
+
+
+@pytest.mark.parametrize(
+    "host", ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "0", "[::ffff:127.0.0.1]", "[::1]"]
+)
+async def test_an_address_in_disguise_is_not_called(receiver: Receiver, host: str) -> None:
+    """Decimal, octal, hexadecimal, short, or in IPv6: it is what the system would connect to that is looked at."""
+    sender = HttpSender(clock=AheadClock())
+    outcome = await sender(webhook(f"http://{host}:{receiver.port}/"), message_id="msg_1", body=b"{}")
+    assert outcome.status is None
+    assert outcome.error
+    assert receiver.connections == 0
+
+
+async def test_a_port_of_another_service_is_not_called() -> None:
+    """A mail server of the public internet gets no message of ours; in networks that were opened every port may be meant."""
+
+    async def resolve(host: str, port: int):
+        return [ip_address("8.8.8.8")]
+
+    sender = HttpSender(clock=AheadClock(), resolve=resolve)
+    for port in (22, 25, 587, 1023):
+        outcome = await sender(webhook(f"http://mail.example:{port}/"), message_id="msg_1", body=b"{}")
+        assert outcome.error == f"webhooks may not call port {port} of public addresses"
 
 
 async def test_a_name_is_looked_up_once_for_look_and_call(receiver: Receiver) -> None:

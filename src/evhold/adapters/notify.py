@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import sys
 import warnings
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import ContextVar
 from importlib.util import find_spec
 from typing import Any, Final
 
@@ -18,6 +20,9 @@ _LOCAL: Final = frozenset(
     {"syslog", "rsyslog", "dbus", "kde", "qt", "glib", "gnome", "macosx", "windows", "file", "exec"}
 )
 Resolve = Callable[[str, int], Awaitable[list[Address]]]
+#: While a message is being sent: the networks that were opened. Then sockets of its thread lead nowhere else that is private.
+_sending: Final[ContextVar[Sequence[Network] | None]] = ContextVar("sending", default=None)
+_watched: bool = False
 
 
 def is_installed() -> bool:
@@ -66,6 +71,9 @@ class Notifier:
             return Outcome(error="the address is none that apprise sends to")
         if not await self._may_call(_host(service)):
             return Outcome(error="the address leads where messages may not go (--webhook-allow)")
+        _watch()
+        # apprise hands it on to the thread that sends.
+        sending = _sending.set(self._opened)
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 is_sent = await service.async_notify(body=message["text"], title=message["title"])
@@ -73,6 +81,8 @@ class Notifier:
             return Outcome(error=f"not sent within {TIMEOUT_S:.0f} s")
         except (OSError, TypeError, ValueError) as error:
             return Outcome(error=f"{type(error).__name__}: {error}")
+        finally:
+            _sending.reset(sending)
         return Outcome() if is_sent else Outcome(error=f"{service.service_name} did not take it")
 
     async def _may_call(self, host: str) -> bool:
@@ -86,6 +96,24 @@ class Notifier:
         return all(is_allowed(one, self._opened) for one in found)
 
 
+def _watch() -> None:
+    """Sockets are looked at as they connect: a name may lead elsewhere by then, and a service may know others."""
+    global _watched
+    if not _watched:
+        # For ever, so once; it costs next to nothing where no message is being sent.
+        _watched = True
+        sys.addaudithook(_look)
+
+
+def _look(event: str, arguments: tuple[Any, ...]) -> None:
+    if event != "socket.connect" or (opened := _sending.get()) is None:
+        return
+    address = arguments[1]
+    known = literal(str(address[0])) if isinstance(address, tuple) and address else None
+    if known is None or not is_allowed(known, opened):
+        raise PermissionError(f"messages may not go to {address} (--webhook-allow)")
+
+
 def _service(address: str) -> Any:
     """What apprise makes of the URL; None for nothing, or for this machine."""
     if len(address) > LONGEST_ADDRESS or address.partition(":")[0].lower() in _LOCAL:
@@ -96,7 +124,11 @@ def _service(address: str) -> Any:
         # Slow to load, and an extra.
         import apprise  # noqa: PLC0415
 
-        return apprise.Apprise.instantiate(address)
+        service = apprise.Apprise.instantiate(address)
+    if service is not None:
+        # Whatever the URL says of it: a redirect leads where nobody has looked.
+        service.redirects = False
+    return service
 
 
 def _host(service: Any) -> str:

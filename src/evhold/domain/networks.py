@@ -9,6 +9,19 @@ Network = IPv4Network | IPv6Network
 
 #: Prefixes that lead to an IPv4 address inside: the well-known NAT64 one, and 6to4.
 _NAT64: Final = IPv6Network("64:ff9b::/96")
+#: ISATAP: an interface's number that holds an IPv4 address, under whatever prefix.
+_ISATAP: Final = frozenset({0x0000_5EFE, 0x0200_5EFE})
+#: Not public, though Python's tables of one version or another say so: special uses, relays, a cloud's metadata.
+_REFUSED: Final = tuple(
+    ip_network(one)
+    for one in (
+        *("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32"),
+        *("64:ff9b:1::/48", "100::/64", "2001::/32", "2001:db8::/32", "3fff::/20", "5f00::/16", "fec0::/10"),
+    )
+)
+#: Below these only the web's own: a message of ours is no use to another service, and may be understood by it.
+_FIRST_FREE_PORT: Final = 1024
+_WEB_PORTS: Final = frozenset({80, 443})
 
 
 def networks_of(texts: Sequence[str]) -> tuple[Network, ...]:
@@ -24,7 +37,19 @@ def is_allowed(address: Address, opened: Sequence[Network]) -> bool:
     inner = _inner(address)
     if any(one in network for one in (address, inner) for network in opened):
         return True
+    if any(one in network for one in (address, inner) for network in _REFUSED):
+        return False
     return inner.is_global and not inner.is_multicast and not inner.is_reserved
+
+
+def is_web_port(port: int) -> bool:
+    """Whether a web server may be meant: 80, 443, and all that anybody may listen on."""
+    return port in _WEB_PORTS or port >= _FIRST_FREE_PORT
+
+
+def is_opened(address: Address, opened: Sequence[Network]) -> bool:
+    """Whether it is in one of the networks that were opened."""
+    return any(address in network for network in opened)
 
 
 def _inner(address: Address) -> Address:
@@ -32,6 +57,8 @@ def _inner(address: Address) -> Address:
     if isinstance(address, IPv4Address):
         return address
     if address in _NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    if (int(address) >> 32) & 0xFFFF_FFFF in _ISATAP:
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     mapped = address.ipv4_mapped or address.sixtofour
     return mapped or (address.teredo[1] if address.teredo is not None else address)

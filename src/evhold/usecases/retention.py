@@ -5,7 +5,7 @@ Both work in small transactions, so that nobody waits for long, and can be run a
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from evhold.domain.access import Actor
@@ -16,6 +16,7 @@ from evhold.usecases.ports import Clock, Ids, Storage
 from evhold.usecases.stores import Tx
 
 PREFIX: Final = "forgotten-"
+PRUNE_EVERY: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,3 +81,26 @@ async def _all(some: Callable[[Tx], int], *, storage: Storage) -> int:
     while done := await storage.transact(some):
         total += done
     return total
+
+
+class Pruner:
+    """Deletes what ended long ago, about once an hour; nodes do it at different times.
+
+    Args:
+        days: How long it is kept; 0 for ever.
+    """
+
+    def __init__(self, days: int, *, storage: Storage, clock: Clock, ids: Ids) -> None:
+        self._days = days
+        self._storage = storage
+        self._clock = clock
+        self._ids = ids
+        self._at = clock.now()
+
+    async def look(self) -> int:
+        """What is due is done; how many rows were deleted. Raises StorageAway."""
+        now = self._clock.now()
+        if not self._days or now < self._at:
+            return 0
+        self._at = now + PRUNE_EVERY * (1 + self._ids.jitter())
+        return await prune(before=now - timedelta(days=self._days), storage=self._storage)

@@ -10,7 +10,7 @@ from typing import Final
 
 import httpx
 
-from evhold.domain.networks import Address, Network, is_allowed, literal
+from evhold.domain.networks import Address, Network, is_allowed, is_opened, is_web_port, literal
 from evhold.domain.webhooks import Outcome, Webhook
 from evhold.usecases.ports import Clock
 
@@ -83,6 +83,8 @@ class HttpSender:
         if not allowed:
             what = ", ".join(str(one) for one in found) or "nothing"
             return Outcome(error=f"{url.host} leads to {what}, which webhooks may not call (--webhook-allow)")
+        if not is_web_port(port) and not all(is_opened(one, self._opened) for one in allowed):
+            return Outcome(error=f"webhooks may not call port {port} of public addresses")
         client = await self._client(webhook)
         for number, address in enumerate(allowed[:MOST_ADDRESSES], 1):
             request = client.build_request(
