@@ -30,6 +30,7 @@ from postgres import running_postgres  # noqa: E402
 
 BLOCKS, BLOCK = 6, 25
 IDLE_S, BUSY_S = 10.0, 10.0
+PAUSE_S = 0.005
 TALKERS = 16
 TICK = os.sysconf("SC_CLK_TCK")
 
@@ -150,7 +151,7 @@ async def events(site: Site) -> None:
 
         await asyncio.gather(*(talk(one) for one in talkers))
         while any(len(one.ids) - was < said for one, was in zip(site.followers, before, strict=True)):
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(PAUSE_S)
         took = time.monotonic() - began
         each = [1000 * (cpu_s(one) - was) / said for one, was in zip(site.nodes, cpu, strict=True)]
     shown = ", ".join(f"{one:.2f}" for one in each)
@@ -167,7 +168,7 @@ async def take_over(site: Site) -> None:
         await third.kill()
         async with Talker(first, "MOVED"):
             while (answer := await second.reserve("MOVED", evseId=1)).status_code != 201:
-                await asyncio.sleep(0.005)
+                await asyncio.sleep(PAUSE_S)
             moved = time.monotonic() - began
             assert answer.json()["status"] == "Active"
             await second.until_online("LOST", online=False)
