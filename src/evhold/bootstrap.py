@@ -4,7 +4,6 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import version as version_of
 from typing import Final
@@ -22,7 +21,7 @@ from evhold.adapters.sql.migrate import migrate as migrate_database
 from evhold.adapters.sql.recorder import SqlRecorder
 from evhold.adapters.sql.storage import open_storage
 from evhold.alone import Alone
-from evhold.bounds import server_settings
+from evhold.bounds import Listening, server_settings
 from evhold.caches import Caches
 from evhold.cluster import Cluster
 from evhold.config import Address, Settings, named
@@ -62,16 +61,6 @@ EVENTS_KEPT: Final = timedelta(days=7)
 HOUSEKEEPING_S: Final = 60.0
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("evhold")
-
-
-@dataclass(slots=True)
-class Listening:
-    """Where a started node can be reached."""
-
-    api: Address
-    stations: Address
-    #: The secret of an admin key that was made just now; shown once.
-    made_key: str | None = None
 
 
 class App:
@@ -126,7 +115,6 @@ class App:
             queue_limit=settings.station_queue,
         )
         self.streams = Streams()
-        self._audit_kept = timedelta(days=settings.keep_audit)
         self.failures = Failures(settings.failed_logins)
         self.pruner = retention.Pruner(settings.keep_history, storage=self.storage, clock=self.clock, ids=self.ids)
         self.trouble: str | None = "starting"
@@ -283,7 +271,9 @@ class App:
                 await self.keys.store_uses()
                 await self.credentials.refresh()
                 await self.log.prune(before=self.clock.now() - EVENTS_KEPT)
-                await audit.prune(before=self.clock.now() - self._audit_kept, storage=self.storage)
+                await audit.prune(
+                    before=self.clock.now() - timedelta(days=self.settings.keep_audit), storage=self.storage
+                )
                 await self.pruner.look()
             except StorageAway as error:
                 log.warning("housekeeping.storage-away", error=str(error))

@@ -1,11 +1,21 @@
-"""The bounds of the stations' listener, as the settings have them."""
+"""The listeners of a node: where they stand, and the bounds of the stations' one, as the settings have them."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from evhold.config import Settings
+from evhold.config import Address, Settings
 from evhold.gateway.doors import DoorSettings
 from evhold.gateway.server import ServerSettings
 from evhold.gateway.websocket import SocketSettings
+
+
+@dataclass(slots=True)
+class Listening:
+    """Where a started node can be reached."""
+
+    api: Address
+    stations: Address
+    #: The secret of an admin key that was made just now; shown once.
+    made_key: str | None = None
 
 
 def server_settings(settings: Settings) -> ServerSettings:

@@ -17,7 +17,8 @@ import structlog
 import uvloop
 
 from evhold import bindings
-from evhold.bootstrap import App, Listening, new_key, world
+from evhold.bootstrap import App, new_key, world
+from evhold.bounds import Listening
 from evhold.config import Address, ConfigError, Settings
 from evhold.domain.access import Actor, Role
 from evhold.domain.authorization import TokenStatus
