@@ -243,6 +243,7 @@ async def test_a_service_that_redirects_is_not_followed(receiver: Receiver) -> N
     outcome = await notifier(to_driver(f"json://127.0.0.1:{receiver.port}/driver?redirect=yes"))
     assert outcome.error is not None
     assert [one.path for one in receiver.got] == ["/driver"]
+    assert receiver.connections == 1
 
 
 async def test_a_name_that_leads_elsewhere_at_the_connect_is_not_called(receiver: Receiver) -> None:
