@@ -171,7 +171,7 @@ async def stored(folder: Path) -> AsyncIterator[Target]:
     migrate(url, post=True)
     app = App(Settings(database=url, unknown_stations="accept", unknown_tokens="accept", frame_log=1))
     await app.cluster.start(frame_log=app.node.frame_log, expect=lambda *_: None, clock_offset=lambda *_: timedelta())
-    use_cases = bindings.use_cases(app.parts, app.reactions)
+    use_cases = bindings.use_cases(app.parts, app.reactions, tokens=app.tokens)
     try:
         yield Target(app.node, version(use_cases), app.registry)
     finally:
