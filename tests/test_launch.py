@@ -19,7 +19,10 @@ ANYWHERE = Address("0.0.0.0", 9000)
         (Settings(stations=Address("csms.example", 9000)), "--stations"),
         (Settings(nats="nats://127.0.0.1:4222"), "--nats"),
         (Settings(nats="nats://127.0.0.1:4222", database="sqlite:///evhold.db"), "--nats"),
-        (Settings(tls_cert="cert.pem"), "--tls-cert"),
+        (Settings(tls_key=("key.pem",)), "--tls-key"),
+        (Settings(tls_client_ca="ca.pem"), "--tls-client-ca"),
+        (Settings(tls_cert=("rsa.pem", "ecdsa.pem"), tls_key=("key.pem",)), "--tls-key"),
+        (Settings(tls_cert=("cert.pem",), stations=ANYWHERE, unknown_stations="accept"), "--unknown-stations"),
     ],
 )
 def test_settings_that_do_not_go_together_are_refused(settings: Settings, culprit: str) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-from evhold import bindings
+from evhold import bindings, security
 from evhold.adapters.bus_local import Follower, LocalBus
 from evhold.adapters.clock import SystemClock, SystemIds
 from evhold.adapters.orders import TaskOrders
@@ -68,6 +68,7 @@ class App:
 
     def __init__(self, settings: Settings, *, patience_s: float = LONG_S) -> None:
         self.settings = settings
+        self.certificates = security.certificates(settings)
         self.clock = SystemClock()
         self.orders = TaskOrders()
         self.rules = bindings.rules_of(settings)
@@ -138,10 +139,8 @@ class App:
         )
 
     def _commands(self, calls: RawCalls) -> v201_reservation.Commands:
-        clock_offset = offsets(self.registry, self.cluster)
-        return v201_reservation.Commands(calls, clock=self.clock, ids=self.ids, clock_offset=clock_offset)
-
-    # Starting and stopping
+        offset = offsets(self.registry, self.cluster)
+        return v201_reservation.Commands(calls, clock=self.clock, ids=self.ids, clock_offset=offset)
 
     async def start(self) -> Listening:
         """Both listeners are open, and what an earlier life left unsettled is on its way.
@@ -179,7 +178,7 @@ class App:
         )
         api = self._api(self._web_calls(bus, signer))
         with named("--stations", settings.stations):
-            await stations.start(settings.stations.host, settings.stations.port)
+            await stations.start(settings.stations.host, settings.stations.port, certificates=self.certificates)
         with named("--api", settings.api):
             api_port = await api.start(settings.api.host, settings.api.port)
         self._servers = (stations, api)

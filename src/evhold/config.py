@@ -101,8 +101,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cors_origin: tuple[str, ...] = ()
     webhook_allow: tuple[str, ...] = ()
     insecure: bool = False
-    tls_cert: str | None = None
-    tls_key: str | None = None
+    tls_cert: tuple[str, ...] = ()
+    tls_key: tuple[str, ...] = ()
     tls_client_ca: str | None = None
     given: frozenset[str] = frozenset()
 
@@ -227,6 +227,14 @@ def _origins(value: object) -> tuple[str, ...]:
     return origins
 
 
+def _files(value: object) -> tuple[str, ...]:
+    listed = value if isinstance(value, list) else _text(value).split(",")
+    files = tuple(_text(one) for one in listed)
+    if not 1 <= len(files) <= 2:
+        raise ValueError("is a file, or two of RSA and ECDSA with a comma between")
+    return files
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """One setting. ``parse`` takes a text, or what TOML has, and raises ValueError with words that go after the name."""
@@ -288,9 +296,9 @@ OPTIONS: Final = (
     Option("cors-origin", _origins, "ORIGIN", "other sites' pages that may call the API with a key [none]"),
     Option("webhook-allow", _networks, "CIDR", "private networks that webhooks may reach [none]"),
     Option("insecure", _flag, "", "accept unknown stations or plain Basic auth beyond loopback"),
-    Option("tls-cert", _text, "FILE", "security profile 2"),
-    Option("tls-key", _text, "FILE", "its key"),
-    Option("tls-client-ca", _text, "FILE", "security profile 3"),
+    Option("tls-cert", _files, "FILE", "stations connect by TLS alone, --api stays plain: security profile 2 [none]"),
+    Option("tls-key", _files, "FILE", "the certificate's key [in the certificate's file]"),
+    Option("tls-client-ca", _text, "FILE", "who signs stations' certificates: security profile 3 too [none]"),
 )
 _BY_FIELD: Final = {option.field: option for option in OPTIONS}
 

@@ -55,10 +55,12 @@ async def run(settings: Settings, *, say: Callable[[str], None], beside: Beside 
     app = App(settings)
     try:
         listening = await app.start()
+        if app.certificates is not None:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, app.certificates.reload)
         calm_garbage_collection()
         if listening.made_key is not None:
             say(f"admin key {listening.made_key}  (shown once: keep it)")
-        say(f"stations  ws://{listening.stations}/ocpp/{{stationId}}")
+        say(f"stations  {'wss' if settings.tls_cert else 'ws'}://{listening.stations}/ocpp/{{stationId}}")
         say(f"api       http://{listening.api}")
         if listening.made_key is not None:
             say(f"open      http://{listening.api}/#key={listening.made_key}  (signs in)")
@@ -78,15 +80,23 @@ def check_settings(settings: Settings) -> None:
     # Design decision 16: a file is one machine's, and has one writer.
     if settings.nats is not None and not settings.database.startswith("postgresql://"):
         raise ConfigError("--nats", "several nodes need a database that they share: --database postgresql://...")
-    for option in ("tls_cert", "tls_key", "tls_client_ca"):
-        if getattr(settings, option) is not None:
-            raise ConfigError(f"--{option.replace('_', '-')}", "TLS is not built yet: put a TLS proxy in front")
+    _check_tls(settings)
     if settings.insecure or settings.stations.is_loopback:
         return
     # Design decision 13: an open door beyond this machine needs to be asked for by name.
     if settings.unknown_stations == "accept":
         raise ConfigError("--unknown-stations", "accept beyond loopback needs --insecure")
-    raise ConfigError("--stations", "plain Basic auth beyond loopback needs --insecure")
+    if not settings.tls_cert:
+        raise ConfigError("--stations", "plain Basic auth beyond loopback needs --tls-cert, or --insecure")
+
+
+def _check_tls(settings: Settings) -> None:
+    if not settings.tls_cert:
+        for option, value in (("--tls-key", settings.tls_key), ("--tls-client-ca", settings.tls_client_ca)):
+            if value:
+                raise ConfigError(option, "needs --tls-cert")
+    elif settings.tls_key and len(settings.tls_key) != len(settings.tls_cert):
+        raise ConfigError("--tls-key", "names one key for each file of --tls-cert, in the same order")
 
 
 def calm_garbage_collection() -> None:
@@ -148,6 +158,8 @@ def demo(settings: Settings, *, size: int, say: Callable[[str], None]) -> None:
     What was not asked for by name is the demo's own: a fresh temporary database and key, and free ports where the usual
     ones are taken (design decision 17).
     """
+    if settings.tls_cert:
+        raise ConfigError("--tls-cert", "the demo's own stations speak plain ws: leave it out")
     set_up_logging(logging.WARNING)
     with TemporaryDirectory(prefix="evhold-demo-") as folder:
         uvloop.run(run(_demo_settings(settings, folder=folder), say=say, beside=partial(_play, size=size, say=say)))

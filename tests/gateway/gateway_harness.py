@@ -13,6 +13,7 @@ from websockets.asyncio.client import ClientConnection
 
 from evhold.domain.credentials import hash_password
 from evhold.domain.limits import Failures
+from evhold.domain.security import Incident
 from evhold.domain.station import Credentials, Registration
 from evhold.domain.values import StationId
 from evhold.gateway.admission import Gatekeeper
@@ -22,6 +23,7 @@ from evhold.gateway.frame_log import FrameLog
 from evhold.gateway.node import Hooks, Node
 from evhold.gateway.registry import Registry
 from evhold.gateway.server import ServerSettings, StationServer
+from evhold.gateway.tls import Certificates
 from evhold.gateway.websocket import SocketSettings
 from evhold.ocpp.router import Context, Route, Version
 from evhold.ocpp.rpc.errors import SecurityError
@@ -88,13 +90,17 @@ class Lookup(dict):
 class Gateway:
     """A running server and everything around it."""
 
-    def __init__(self, *, unknown_stations="reject", frame_limit=1024 * 1024, version=None, **settings) -> None:
+    def __init__(
+        self, *, unknown_stations="reject", frame_limit=1024 * 1024, version=None, certificates=None, **settings
+    ) -> None:
         socket = SocketSettings(
             **{name: settings.pop(name) for name in list(settings) if hasattr(SocketSettings, name)}
         )
         doors = DoorSettings(**{name: settings.pop(name) for name in list(settings) if hasattr(DoorSettings, name)})
         self.clock = MovedClock()
         self.told: list[tuple] = []
+        self.incidents: list[Incident] = []
+        self.certificates: Certificates | None = certificates
         self.gate = asyncio.Event()
         self.opening = asyncio.Event()
         self.opening.set()
@@ -111,6 +117,7 @@ class Gateway:
                 on_heard=self._on_heard,
                 on_late=self._on_late,
                 on_stray=self._on_stray,
+                on_incident=self.incidents.append,
             ),
             clock=self.clock,
             frame_log=FrameLog(frame_limit),
@@ -130,7 +137,7 @@ class Gateway:
         )
 
     async def __aenter__(self) -> "Gateway":
-        await self.server.start("127.0.0.1", 0)
+        await self.server.start("127.0.0.1", 0, certificates=self.certificates)
         return self
 
     async def __aexit__(self, *failure: object) -> None:
@@ -144,7 +151,7 @@ class Gateway:
         """An independent client's connection; not open until awaited or entered."""
         headers = basic_auth(user or station, password) if password is not None else {}
         return websockets.connect(
-            f"ws://127.0.0.1:{self.server.port}/ocpp/{station.replace(' ', '%20')}",
+            f"{'ws' if self.certificates is None else 'wss'}://127.0.0.1:{self.server.port}/ocpp/{station.replace(' ', '%20')}",
             subprotocols=list(subprotocols) or None,
             additional_headers=headers,
             open_timeout=5,

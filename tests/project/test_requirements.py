@@ -30,7 +30,7 @@ def test_block_h_is_registered_whole_and_without_retired_numbers() -> None:
 def test_every_entry_is_whole() -> None:
     """Text, side and duty are there, each a sentence; nothing else but a reason for having no test."""
     for name, entry in REGISTER.items():
-        assert re.fullmatch(r"[A-P]\d\d(\.FR\.\d\d)?", name)
+        assert re.fullmatch(r"[A-P]\d\d(\.FR\.\d\d\d?)?", name)
         assert {"text", "side", "duty"} <= entry.keys() <= {"text", "side", "duty", "unproven"}, name
         assert entry["side"] in {"csms", "station"}
         assert entry["text"].endswith(".")

@@ -276,10 +276,7 @@ async def test_a_fleet_comes_up_and_goes(csms):
     async with asyncio.timeout(10):
         await run_fleet(
             csms.url,
-            stations=5,
-            prefix="DEMO",
-            evses=2,
-            connector_types=["cCCS2", "cType2"],
+            [StationOptions(f"DEMO{n}", connector_types=("cCCS2", "cType2")) for n in range(1, 6)],
             lively=False,
             stop=stop,
             on_online=on_online,
@@ -301,10 +298,7 @@ async def lively(csms, stop):
     hasty = World(now=lambda: datetime.now(UTC), new_id=lambda: str(uuid.uuid4()), rng=Hasty(1))
     await run_fleet(
         csms.url,
-        stations=1,
-        prefix="DEMO",
-        evses=2,
-        connector_types=["cCCS2"],
+        [StationOptions("DEMO1")],
         lively=True,
         stop=stop,
         on_online=lambda _: None,

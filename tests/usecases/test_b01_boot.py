@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 from usecase_fakes import START, connected, connector, seconds
 
+from evhold.domain.errors import SerialNumberMismatch
 from evhold.domain.events import RegistryChanged, StationPresence
 from evhold.domain.reservation import Reservation, State
 from evhold.domain.station import Registration
@@ -209,3 +210,51 @@ async def test_a_heartbeat_is_answered_with_our_time_and_costs_no_row(storage, c
 
     await b01_boot.seen({"CS1": START + seconds(5)}, storage=storage)
     assert storage.now.stations.get("CS1").last_seen == START + seconds(5)
+
+
+# --- security profiles
+
+
+@pytest.mark.req("B01.FR.11")
+@pytest.mark.parametrize("told", ["SN-2", "sn-1", ""])
+async def test_a_serial_number_that_is_not_the_certificates_is_refused(storage, clock, told):
+    """Nothing of the boot is stored."""
+    before = storage.now.stations.get("CS1")
+    connection = replace(connected(registration=None), security_profile=3, common_name="SN-1")
+
+    with pytest.raises(SerialNumberMismatch):
+        await boot(storage, clock, connection, replace(POWER_UP, serial_number=told))
+    assert storage.now.stations.get("CS1") == before
+
+
+@pytest.mark.req("B01.FR.11")
+@pytest.mark.parametrize(("name", "told"), [("SN-1", "SN-1"), ("SN-1", None), ("S" * 40, "S" * 25)])
+async def test_a_serial_number_that_fits_or_is_left_out_boots(storage, clock, name, told):
+    """BootNotification holds 25 characters of it, and need not tell it: the certificate was matched before."""
+    connection = replace(connected(registration=None), security_profile=3, common_name=name)
+
+    answer = await boot(storage, clock, connection, replace(POWER_UP, serial_number=told))
+    assert answer.status is Registration.ACCEPTED
+
+
+@pytest.mark.req("A05.FR.07")
+@pytest.mark.parametrize(
+    ("known", "came", "then"), [(None, 2, 2), (1, 2, 2), (2, 3, 3), (3, 3, 3), (None, 1, None), (0, 0, 0)]
+)
+async def test_an_accepted_boot_by_tls_raises_the_lowest_profile(storage, clock, known, came, then):
+    """It never lowers it, and a plain connection is no step up; the caches are told of a change."""
+    provision(storage, security_profile=known)
+    connection = replace(connected(registration=None), security_profile=came)
+
+    await boot(storage, clock, connection)
+
+    assert storage.now.stations.get("CS1").security_profile == then
+    assert (RegistryChanged(at=START, kind="station", key="CS1") in storage.told) == (known != then)
+
+
+async def test_a_station_that_is_not_accepted_raises_nothing(storage, clock):
+    """Pending is for finding out who this is."""
+    provision(storage, registration=Registration.PENDING, security_profile=1)
+    await boot(storage, clock, replace(connected(registration=None), security_profile=3))
+
+    assert storage.now.stations.get("CS1").security_profile == 1

@@ -6,7 +6,7 @@ from usecase_fakes import CLI, GROUP, START, TAG_A, TAG_B
 from evhold.domain.access import Role
 from evhold.domain.authorization import Token, TokenStatus
 from evhold.domain.credentials import hash_key, hash_password
-from evhold.domain.errors import InvalidOrder, KeyUnknown, StationUnknown, TokenUnknown
+from evhold.domain.errors import InvalidOrder, KeyUnknown, SecurityProfileLowered, StationUnknown, TokenUnknown
 from evhold.domain.events import RegistryChanged
 from evhold.domain.station import Location, Registration
 from evhold.domain.values import IdToken
@@ -36,6 +36,19 @@ async def test_a_new_station_gets_a_password_that_is_shown_once(storage, clock, 
     assert stored.password_hash == hash_password(stored.password_salt, result.password)
     assert storage.told == [changed("station", "CS2")]
     assert storage.tables.audit == [("cli", "put station", "CS2", "password")]
+
+
+@pytest.mark.req("A00.FR.005")
+@pytest.mark.parametrize("lower", [None, 0, 1])
+async def test_a_security_profile_is_not_lowered(storage, clock, ids, lower):
+    """It only goes up; a station that is removed and provisioned again begins anew."""
+    await put(storage, clock, ids, station_id="CS1", security_profile=2)
+    await put(storage, clock, ids, station_id="CS1", security_profile=2)
+
+    with pytest.raises(SecurityProfileLowered, match="is 2, and only goes up"):
+        await put(storage, clock, ids, station_id="CS1", security_profile=lower)
+    await put(storage, clock, ids, station_id="CS1", security_profile=3)
+    assert storage.now.stations.get("CS1").security_profile == 3
 
 
 async def test_a_given_password_is_stored_and_not_shown(storage, clock, ids):

@@ -4,7 +4,9 @@ import inspect
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
@@ -12,6 +14,8 @@ import typer
 from evhold.cli.terminal import BAD_INPUT, REFUSED, ConfigFile, Database, run_loop, say, settings_of, stop
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from evhold.config import Settings
     from evhold.simulator.options import StationOptions
 
@@ -110,25 +114,77 @@ def simulate(
     evses: Annotated[int, typer.Option(min=1, help="EVSEs a station.")] = 2,
     connector_types: Annotated[str, typer.Option(metavar="TYPE,TYPE", help="Given to the EVSEs in turn.")] = "cCCS2",
     password: Annotated[str | None, typer.Option(help="Of every station, for Basic auth.")] = None,
+    ca: Annotated[Path | None, typer.Option(metavar="FILE", help="Whom wss:// trusts [the system].")] = None,
+    cert: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The station's certificate; {id} stands for its id.")
+    ] = None,
+    key: Annotated[str | None, typer.Option(metavar="FILE", help="Its key [in the certificate's file].")] = None,
+    serial_number: Annotated[str | None, typer.Option(help="As BootNotification tells it [the id].")] = None,
     lively: Annotated[bool, typer.Option("--lively", help="Drivers come and go.")] = False,
     scenario: Annotated[str | None, typer.Option(metavar="NAME", help="Play one flow with one station.")] = None,
 ) -> None:
     """Charging stations only, against any CSMS."""
-    from evhold.simulator.options import StationOptions
     from evhold.simulator.scenarios import SCENARIOS
 
+    reach = _Reach(url=url, password=password, ca=ca, cert=cert, key=key, serial_number=serial_number)
     types = [one.strip() for one in connector_types.split(",") if one.strip()]
     if not types:
         stop("--connector-types: name at least one", BAD_INPUT)
     if scenario is None:
-        known = {f"{prefix}{number}": password for number in range(1, stations + 1) if password is not None}
-        run_loop(_fleet(url, stations, prefix, evses, types, lively=lively, passwords=known))
+        listed = [reach.options(f"{prefix}{n}", evses=evses, types=types) for n in range(1, stations + 1)]
+        run_loop(_fleet(url, listed, lively=lively))
         return
     if scenario not in SCENARIOS:
         stop(f"--scenario: {scenario} is none of {', '.join(SCENARIOS)}", BAD_INPUT)
-    options = StationOptions(station_id=f"{prefix}1", password=password, evses=evses, connector_types=tuple(types))
-    if not run_loop(_scenario(scenario, url, options)):
+    if not run_loop(_scenario(scenario, url, reach.options(f"{prefix}1", evses=evses, types=types))):
         raise typer.Exit(REFUSED)
+
+
+@dataclass(frozen=True)
+class _Reach:
+    """How simulated stations reach the CSMS, and prove themselves."""
+
+    url: str
+    password: str | None
+    ca: Path | None
+    cert: str | None
+    key: str | None
+    serial_number: str | None
+
+    def options(self, station_id: str, *, evses: int, types: list[str]) -> "StationOptions":
+        """One station's; ends the command where a file can't be used."""
+        from evhold.simulator.options import StationOptions
+
+        return StationOptions(
+            station_id=station_id,
+            password=self.password,
+            tls=self._tls(station_id),
+            serial_number=self.serial_number,
+            evses=evses,
+            connector_types=tuple(types),
+        )
+
+    def _tls(self, station_id: str) -> "SSLContext | None":
+        from ssl import SSLError, create_default_context
+
+        if not self.url.startswith("wss://"):
+            if self.ca or self.cert or self.key:
+                stop("--url: --ca, --cert and --key are for wss:// addresses", BAD_INPUT)
+            return None
+        cert, key = (None if one is None else one.replace("{id}", station_id) for one in (self.cert, self.key))
+        if cert is None and key is not None:
+            stop("--key: needs --cert", BAD_INPUT)
+        culprit = "--ca"
+        try:
+            context = create_default_context(cafile=self.ca)
+            culprit = "--cert"
+            if cert is not None:
+                context.load_cert_chain(cert, key, password=lambda: b"")
+        except SSLError as error:
+            stop(f"{culprit}: no PEM that fits: {error.reason or error}", BAD_INPUT)
+        except OSError as error:
+            stop(f"{culprit}: {error.strerror}", BAD_INPUT)
+        return context
 
 
 async def _scenario(name: str, url: str, options: "StationOptions") -> bool:
@@ -138,9 +194,7 @@ async def _scenario(name: str, url: str, options: "StationOptions") -> bool:
     return await run_scenario(name, url, options, say, world=world())
 
 
-async def _fleet(
-    url: str, count: int, prefix: str, evses: int, types: list[str], *, lively: bool, passwords: dict[str, str]
-) -> None:
+async def _fleet(url: str, stations: "list[StationOptions]", *, lively: bool) -> None:
     import asyncio
     from signal import SIGINT, SIGTERM
 
@@ -152,14 +206,10 @@ async def _fleet(
         asyncio.get_running_loop().add_signal_handler(signal, stop.set)
     await run_fleet(
         url,
-        stations=count,
-        prefix=prefix,
-        evses=evses,
-        connector_types=types,
+        stations,
         lively=lively,
         stop=stop,
         on_online=lambda one: say(f"{one.id} is online"),
         on_trouble=lambda reason: print(f"evhold: {reason}", file=sys.stderr),
         world=world(),
-        passwords=passwords,
     )

@@ -7,6 +7,7 @@ DomainError
     ReservationsNotSupported, UnspecifiedEvseNotSupported, TokenNotAccepted
     StationOffline, StationBusy, ReservationsAffected, GoesThroughReservations
     WebhookUnknown, DeliveryUnknown, TooManyWebhooks, NotifyNotInstalled
+    SerialNumberMismatch, SecurityProfileLowered
     InvalidOrder
     IdempotencyKeyReused, RequestInProgress
 """
@@ -278,3 +279,24 @@ class RequestInProgress(DomainError):
 
     def __str__(self) -> str:
         return "the first request with this Idempotency-Key is still running"
+
+
+@dataclass(eq=False)
+class SerialNumberMismatch(DomainError):
+    """A station told another serial number than its certificate's."""
+
+    def __str__(self) -> str:
+        return "the serial number is not the one of the certificate"
+
+
+@dataclass(eq=False)
+class SecurityProfileLowered(DomainError):
+    """A station's lowest security profile can't be lowered."""
+
+    profile: int
+
+    def __str__(self) -> str:
+        return (
+            f"its lowest security profile is {self.profile}, and only goes up;"
+            " to begin anew, remove the station and provision it again"
+        )

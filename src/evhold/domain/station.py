@@ -71,12 +71,19 @@ class Station:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """What the handshake is checked against. ``password_hash`` is a salted BLAKE2b; None: no password was ever set."""
+    """What the handshake is checked against.
+
+    ``password_hash`` is a salted BLAKE2b; None: no password was ever set. ``security_profile`` is the lowest that is let in.
+    While a new password may be in force at the station, and may not, ``next_hash`` is that one's (A01).
+    """
 
     station_id: StationId
     password_salt: bytes | None = None
     password_hash: bytes | None = None
     security_profile: int | None = None
+    serial_number: str | None = None
+    next_salt: bytes | None = None
+    next_hash: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,14 +98,15 @@ class Doors:
 
 
 class Visit:
-    """One socket at the door, from its first byte to its last."""
+    """One socket at the door, from its first byte to its last; ``common_name`` is that of the peer's certificate, if it has one."""
 
-    __slots__ = ("_doors", "_is_gone", "address", "is_answered", "since")
+    __slots__ = ("_doors", "_is_gone", "address", "common_name", "is_answered", "since")
 
     def __init__(self, doors: Doors, address: str) -> None:
         self._doors = doors
         self._is_gone = False
         self.address = address
+        self.common_name: str | None = None
         self.since = doors.now()
         self.is_answered = False
 

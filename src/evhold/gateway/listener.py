@@ -14,6 +14,7 @@ from picows.picows import WSProtocol  # type: ignore[attr-defined]  # its stub l
 
 from evhold.gateway.doors import Doors, Visit
 from evhold.gateway.node import log
+from evhold.gateway.tls import Certificates, common_name
 
 BACKLOG: Final = 1024
 #: Of one turn of the loop, so that who is connected is served between.
@@ -22,6 +23,8 @@ ACCEPTS_AT_ONCE: Final = 64
 PAUSE_S: Final = 0.5
 _OUT_OF_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 _TLS_ENDS_S: Final = 5.0
+#: What a record of TLS may hold: as much is sent at once, and a peer's buffer is as big as what is in it (`tls`).
+_TLS_RECORD: Final = 16 * 1024
 
 
 class StationProtocol(WSProtocol):  # type: ignore[misc]  # as above
@@ -29,6 +32,11 @@ class StationProtocol(WSProtocol):  # type: ignore[misc]  # as above
 
     __slots__ = ("visit",)
     visit: Visit
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """The socket is open, its TLS done."""
+        self.visit.common_name = common_name(transport.get_extra_info("peercert"))
+        super().connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is gone."""
@@ -46,7 +54,8 @@ class Listener:
         build: A protocol for a socket that was let in.
         doors: Decides who is.
         handshake_timeout_s: For TLS, and then for the request: each has that long.
-        ssl_context: None is plain.
+        certificates: Whose context in force is TLS's at each socket; None is plain.
+        tls_failed: Told of a TLS handshake that failed, and of the peer's address.
     """
 
     def __init__(
@@ -55,14 +64,16 @@ class Listener:
         *,
         doors: Doors,
         handshake_timeout_s: float,
-        ssl_context: Callable[[], ssl.SSLContext | None] = lambda: None,
+        certificates: Certificates | None = None,
+        tls_failed: Callable[[OSError, str], None] = lambda error, address: None,
     ) -> None:
         self._build = build
         self._doors = doors
         self._timeout_s = handshake_timeout_s
-        self._ssl_context = ssl_context
+        self._certificates = certificates
+        self._tls_failed = tls_failed
         self._sockets: list[socket.socket] = []
-        self._opening: set[asyncio.Task[None]] = set()
+        self._opening: dict[asyncio.Task[None], socket.socket] = {}
         self._paused: set[asyncio.TimerHandle] = set()
 
     async def start(self, host: str, port: int) -> None:
@@ -91,8 +102,10 @@ class Listener:
         for one in self._sockets:
             loop.remove_reader(one)
             one.close()
-        for task in self._opening:
-            task.cancel()
+        for one in self._opening.values():
+            # A cancelled task would wait for a peer that owes us its half of TLS.
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
 
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(ACCEPTS_AT_ONCE):
@@ -124,15 +137,21 @@ class Listener:
         visit = self._doors.enter(address)
         if isinstance(visit, str):
             log.warning("connection.refused", address=address, limit=visit)
-            _turn_away(accepted, visit, plain=self._ssl_context() is None)
+            _turn_away(accepted, visit, plain=self._certificates is None)
             return
         task = asyncio.get_running_loop().create_task(self._open(accepted, visit))
-        self._opening.add(task)
-        task.add_done_callback(self._opening.discard)
+        self._opening[task] = accepted
+        task.add_done_callback(self._opening.pop)
+
+    def _context(self) -> ssl.SSLContext | None:
+        if self._certificates is None:
+            return None
+        self._certificates.look(asyncio.get_running_loop().time())
+        return self._certificates.context
 
     async def _open(self, accepted: socket.socket, visit: Visit) -> None:
         """A transport carries the socket, TLS done; the task ends there."""
-        loop, context = asyncio.get_running_loop(), self._ssl_context()
+        loop, context = asyncio.get_running_loop(), self._context()
         protocol = self._build(visit)
         protocol.visit = visit
         try:
@@ -143,10 +162,14 @@ class Listener:
                 ssl=context,
                 ssl_handshake_timeout=None if context is None else self._timeout_s,
                 ssl_shutdown_timeout=None if context is None else _TLS_ENDS_S,
+                ssl_incoming_bio_size=None if context is None else _TLS_RECORD,
+                ssl_outgoing_bio_size=None if context is None else _TLS_RECORD,
             )
         except (OSError, TimeoutError) as error:
             log.info("connection.failed", address=visit.address, reason=type(error).__name__)
             visit.leave()
+            if context is not None:
+                self._tls_failed(error, visit.address)
         except BaseException:
             visit.leave()
             raise

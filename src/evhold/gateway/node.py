@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import structlog
 
+from evhold.domain.security import Incident
 from evhold.gateway.counters import Counters
 from evhold.gateway.frame_log import FrameLog
 from evhold.ocpp.router import Context
@@ -29,6 +30,7 @@ class Hooks:
         on_heard: Called with every CALL of the station.
         on_late: Awaited with an answer that nobody waits for any more.
         on_stray: Awaited with an answer whose message id this connection never sent: one of an earlier connection, perhaps.
+        on_incident: Called when a peer is sent away for a reason of security.
     """
 
     on_open: Callable[[Context], Awaitable[None]]
@@ -36,6 +38,7 @@ class Hooks:
     on_heard: Callable[[Context, datetime], None]
     on_late: Callable[[Context, OutgoingCall, Answer], Awaitable[None]]
     on_stray: Callable[[Context, str, Answer], Awaitable[None]]
+    on_incident: Callable[[Incident], None] = lambda incident: None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,7 +13,9 @@ from multidict import CIMultiDict
 from picows import WSAutoPingStrategy, WSUpgradeRequest, WSUpgradeResponse, WSUpgradeResponseWithListener
 
 from evhold.domain.limits import Failures
-from evhold.gateway.admission import Admission, Gatekeeper, Refusal
+from evhold.domain.security import Incident, Incidents
+from evhold.domain.values import StationId
+from evhold.gateway.admission import Admission, Gatekeeper, Link, Refusal
 from evhold.gateway.deflate import negotiate
 from evhold.gateway.doors import Doors, DoorSettings, Visit
 from evhold.gateway.listener import Listener, StationProtocol
@@ -23,6 +24,7 @@ from evhold.gateway.pace import Pace
 from evhold.gateway.peer import PeerListener
 from evhold.gateway.registry import Registry
 from evhold.gateway.session import Session
+from evhold.gateway.tls import Certificates, incident_of
 from evhold.gateway.websocket import SocketSettings, StationSocket
 from evhold.ocpp.router import Context, Version
 
@@ -101,11 +103,12 @@ class StationServer:
         self._draining = False
         self._sockets: set[StationSocket] = set()
         self._listener: Listener | None = None
+        self._certificates: Certificates | None = None
         self._ticker: asyncio.TimerHandle | None = None
         self._emptied: asyncio.Event | None = None
 
-    async def start(self, host: str, port: int, *, ssl_context: ssl.SSLContext | None = None) -> None:
-        """Stations can connect.
+    async def start(self, host: str, port: int, *, certificates: Certificates | None = None) -> None:
+        """Stations can connect: by TLS alone where there are certificates, else by plain sockets alone.
 
         Raises:
             OSError: The address is taken or not ours.
@@ -114,10 +117,11 @@ class StationServer:
             self._protocol,
             doors=self.doors,
             handshake_timeout_s=self._settings.doors.handshake_timeout_s,
-            ssl_context=lambda: ssl_context,
+            certificates=certificates,
+            tls_failed=self._tls_failed,
         )
         await listener.start(host, port)
-        self._listener = listener
+        self._listener, self._certificates = listener, certificates
         self._tick()
 
     @property
@@ -186,8 +190,9 @@ class StationServer:
 
     def _upgrade(self, visit: Visit, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
         visit.answer()
+        link = Link(is_tls=self._certificates is not None, common_name=visit.common_name, remote=visit.address)
         try:
-            answer = self._decide(request)
+            answer = self._decide(request, link)
         except Exception:  # noqa: BLE001 - the top of a callback: picows would tell the peer what went wrong
             log.exception("handshake.failed")
             answer = Refusal(500, "internal-error")
@@ -198,6 +203,8 @@ class StationServer:
         self._node.counters.handshakes[answer.status] += 1
         path = request.path[:200].decode("latin-1")
         log.warning("handshake.refused", path=path, reason=answer.reason, address=visit.address)
+        if answer.incident is not None:
+            self._note(answer.incident, answer.reason, station_id=answer.station_id, remote=visit.address)
         response = WSUpgradeResponse.create_error_response(answer.status, answer.reason.encode(), answer.headers)
         return WSUpgradeResponseWithListener(response, None)
 
@@ -206,12 +213,22 @@ class StationServer:
         wait_s = self._failures.note("station", address, now=self._node.clock.monotonic()) if self._failures else 0.0
         return Refusal(429, "too-many-failures", (("Retry-After", str(ceil(wait_s))),)) if wait_s else refusal
 
-    def _decide(self, request: WSUpgradeRequest) -> WSUpgradeResponseWithListener | Refusal:
+    def _tls_failed(self, error: OSError, remote: str) -> None:
+        incident, reason = incident_of(error)
+        log.warning("tls.refused", address=remote, reason=reason)
+        if incident is not None:
+            self._note(incident, reason, station_id=None, remote=remote)
+
+    def _note(self, incident: Incidents, detail: str, *, station_id: StationId | None, remote: str) -> None:
+        # A00.FR.324, A00.FR.408: who is sent away for a reason of security is remembered.
+        self._node.hooks.on_incident(Incident(type=incident, station_id=station_id, detail=detail, remote=remote))
+
+    def _decide(self, request: WSUpgradeRequest, link: Link) -> WSUpgradeResponseWithListener | Refusal:
         if self._emptied is not None or self._draining:
             return _STOPPING
         if self._is_away():
             return _AWAY
-        decision = self._gatekeeper.decide(request.path.decode("latin-1"), headers=request.headers)
+        decision = self._gatekeeper.decide(request.path.decode("latin-1"), headers=request.headers, link=link)
         if isinstance(decision, Refusal):
             return decision
         if len(self._registry) >= self._settings.max_stations and self._registry.find(decision.station_id) is None:
@@ -247,6 +264,9 @@ class StationServer:
             epoch=0,  # the on_open hook counts connections, in the database
             version=version.name,
             provisioned=admission.provisioned,
+            security_profile=admission.security_profile,
+            common_name=admission.common_name,
+            password=admission.password,
         )
         return Session(context, version=version, node=self._node, registry=self._registry)
 
@@ -272,7 +292,10 @@ class StationServer:
         self.doors.tick()
         for socket in list(self._sockets):
             socket.tick()
-        self._ticker = asyncio.get_running_loop().call_later(self._settings.tick_s, self._tick)
+        loop = asyncio.get_running_loop()
+        if self._certificates is not None:
+            self._certificates.look(loop.time())
+        self._ticker = loop.call_later(self._settings.tick_s, self._tick)
 
 
 def _subprotocols(headers: CIMultiDict[str]) -> Iterator[str]:

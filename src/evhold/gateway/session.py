@@ -14,8 +14,9 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from msgspec import Raw
-
+from evhold.domain.errors import SerialNumberMismatch
+from evhold.domain.security import Incident, Incidents
+from evhold.gateway.answers import answer_of, failure, result
 from evhold.gateway.node import Answer, Node, log
 from evhold.gateway.peer import GOING_AWAY, INTERNAL_ERROR, POLICY_VIOLATION, Peer
 from evhold.gateway.registry import Registry
@@ -35,8 +36,7 @@ from evhold.ocpp.rpc.connection import (
     StrayAnswer,
 )
 from evhold.ocpp.rpc.errors import ConnectionEnded, InternalError, QueueFull, RpcError
-from evhold.ocpp.rpc.frames import Error, Result
-from evhold.usecases.ports import CallAnswer, CallFailed, CallResult, Overtaken, StorageAway, Stored
+from evhold.usecases.ports import CallAnswer, Overtaken, StorageAway, Stored
 
 #: Bytes that a station may send before its context is loaded; it has one CALL outstanding, so that is plenty.
 MOST_EARLY: Final = 1024 * 1024
@@ -273,13 +273,13 @@ class Session:
             case CallSent(call):
                 self._waiting.sent(call, expire=self._expire)
             case AnswerReceived(call, payload, late):
-                self._take_answer(call, _result(payload), late=late)
+                self._take_answer(call, result(payload), late=late)
             case ErrorReceived(call, code, description, details, late):
-                self._take_answer(call, _failure(code, description, details), late=late)
+                self._take_answer(call, failure(code, description, details), late=late)
             case CallDropped(call):
                 self._waiting.never_sent(call.message_id, reason="expired-in-queue")
             case StrayAnswer(message_id, frame):
-                self._take_stray(message_id, _answer_of(frame))
+                self._take_stray(message_id, answer_of(frame))
             case FaultReceived(error):
                 self._node.counters.faults += 1
                 log.warning("frame.fault", station=self.context.station_id, code=error.code, fault=error.description)
@@ -349,6 +349,21 @@ class Session:
         else:
             log.warning("call.refused", code=error.code, fault=error.description, **where)
         self._connection.refuse(event.message_id, error)
+        if isinstance(error.__cause__, SerialNumberMismatch):
+            self._unmask()
+
+    def _unmask(self) -> None:
+        # B01.FR.12: who is not the certificate's station is sent away.
+        incident = Incident(
+            type=Incidents.BAD_CERTIFICATE,
+            station_id=self.context.station_id,
+            detail="serial-number-of-another",
+            remote=self.context.remote.rpartition(":")[0].strip("[]"),
+        )
+        self._node.hooks.on_incident(incident)
+        for data in self._connection.data_to_send():
+            self._send(data)
+        self._leave(POLICY_VIOLATION, reason="the serial number is not the certificate's")
 
     # Outcomes
 
@@ -380,17 +395,3 @@ class Session:
 
     async def _tell(self, telling: Awaitable[None]) -> None:
         await telling
-
-
-def _result(payload: Raw) -> CallResult:
-    return CallResult(payload=bytes(payload))
-
-
-def _failure(code: str, description: str, details: Raw) -> CallFailed:
-    return CallFailed(code=code, description=description, details=bytes(details))
-
-
-def _answer_of(frame: Result | Error) -> Answer:
-    if isinstance(frame, Result):
-        return _result(frame.payload)
-    return _failure(frame.code, frame.description, frame.details)

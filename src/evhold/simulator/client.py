@@ -218,7 +218,11 @@ class SimulatedStation:
             await self._wanted.wait()
             try:
                 transport, _ = await ws_connect(
-                    lambda: _Listener(self), self.url, extra_headers=self._headers(), read_buffer_init_size=2048
+                    lambda: _Listener(self),
+                    self.url,
+                    ssl_context=self.options.tls,
+                    extra_headers=self._headers(),
+                    read_buffer_init_size=2048,
                 )
                 await transport.wait_disconnected()
             except (OSError, WSError, TimeoutError) as error:

@@ -1,7 +1,8 @@
 """Many equal stations at once, for `evhold simulate`; lively ones have drivers who come and go."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from evhold.ocpp.v201.datatypes import IdTokenType
@@ -16,41 +17,27 @@ DRIVER_TOKENS = tuple(IdTokenType(id_token=f"D0000{n:03d}", type="ISO14443") for
 
 async def run_fleet(
     url: str,
+    stations: Sequence[StationOptions],
     *,
-    stations: int,
-    prefix: str,
-    evses: int,
-    connector_types: list[str],
     lively: bool,
     stop: asyncio.Event,
     on_online: Callable[[SimulatedStation], None],
     world: World,
-    passwords: Mapping[str, str] | None = None,
     on_trouble: Callable[[str], None] = lambda _: None,
 ) -> None:
-    """Keep stations PREFIX1 to PREFIXn online until `stop` is set.
+    """Keep the stations online until `stop` is set.
 
     Args:
         url: The CSMS's address without the station id.
-        evses: EVSEs a station, one connector each; `connector_types` are given to them in turn.
+        stations: Each one's hardware, and how it proves itself.
         lively: On every EVSE but the first, drivers come and go; holders of reservations come after a while.
         on_online: Called once for each station when the CSMS has accepted it.
-        passwords: By station id, for Basic auth.
         on_trouble: Called with the reason, again when it changes, while the CSMS has not accepted a station.
     """
-    known = passwords or {}
     async with asyncio.TaskGroup() as group:
         plays = []
-        for number in range(1, stations + 1):
-            station_id = f"{prefix}{number}"
-            options = StationOptions(
-                station_id=station_id,
-                password=known.get(station_id),
-                evses=evses,
-                connector_types=tuple(connector_types),
-                remember=20,
-            )
-            station = SimulatedStation(url, options, world=world)
+        for options in stations:
+            station = SimulatedStation(url, replace(options, remember=20), world=world)
             plays.append(group.create_task(_play(station, lively, on_online, on_trouble, world)))
             await asyncio.sleep(START_SPACING_S)
             if stop.is_set():

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from ssl import SSLContext
 from typing import Literal
 
 TxStartPoint = Literal["Authorized", "EVConnected", "PowerPathClosed", "ParkingBayOccupancy"]
@@ -61,6 +62,8 @@ class StationOptions:
     Args:
         station_id: As in the address and in Basic auth.
         password: Basic auth is left out without one.
+        tls: For wss addresses: whom the station trusts, and its own certificate (security profile 3).
+        serial_number: As BootNotification tells it; None: the first 25 characters of the id.
         evses: Number of EVSEs, with ids from 1.
         connector_types: Given to the EVSEs in turn, one connector each; `connectors` says it exactly.
         connectors: The connector types by EVSE, which win over `evses` and `connector_types`.
@@ -80,6 +83,8 @@ class StationOptions:
 
     station_id: str = "SIM1"
     password: str | None = None
+    tls: SSLContext | None = None
+    serial_number: str | None = None
     evses: int = 2
     connector_types: tuple[str, ...] = ("cCCS2",)
     connectors: tuple[tuple[str, ...], ...] = ()

@@ -99,7 +99,7 @@ class Station:
             model=options.model,
             vendor_name=options.vendor,
             firmware_version=options.firmware,
-            serial_number=options.station_id[:25],
+            serial_number=options.serial_number or options.station_id[:25],
         )
         request = BootNotificationRequest(charging_station=hardware, reason=reason)
         self.outbox.put(Outgoing("BootNotification", request, self._booted), now=now, first=True)

@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from evhold.domain.access import Actor
 from evhold.domain.connector import Connector
+from evhold.domain.errors import SerialNumberMismatch
 from evhold.domain.events import RegistryChanged, StationPresence
 from evhold.domain.station import Registration, Station
 from evhold.domain.transaction import Transaction
@@ -20,6 +22,10 @@ from evhold.usecases.stores import Tx
 
 #: When a station whose boot was not Accepted should ask again.
 BOOT_AGAIN_AFTER: Final = timedelta(seconds=60)
+#: What BootNotification can hold of it.
+LONGEST_SERIAL_NUMBER: Final = 25
+#: The lowest security profile that is kept by itself: a plain connection is no step up from anything.
+FIRST_OF_TLS: Final = 2
 #: A BootNotification that we asked for: the station did not restart (row 55).
 TRIGGERED: Final = "Triggered"
 
@@ -119,8 +125,15 @@ async def boot(
         clock: Gives the station its time.
         rules: The interval of Heartbeats.
 
-    Requirements: B01, B02, B03, B01.FR.13, B11.FR.05
+    Raises:
+        SerialNumberMismatch: It is not the one of the station's certificate; nothing is stored.
+
+    Requirements: B01, B02, B03, B01.FR.11, B01.FR.13, B11.FR.05, A05.FR.07
     """
+    # B01.FR.11: by profile 3, the serial number is the certificate's. It may be left out: the CN was matched before.
+    name = connected.common_name
+    if name is not None and boot.serial_number not in (None, name, name[:LONGEST_SERIAL_NUMBER]):
+        raise SerialNumberMismatch
     restarted = boot.reason != TRIGGERED
 
     def work(tx: Tx) -> Registration:
@@ -128,7 +141,7 @@ async def boot(
         if station is None:  # removed while it was connected
             return Registration.REJECTED
         status = station.registration
-        tx.stations.put(_booted(station, boot, at=heard_at, restarted=restarted))
+        tx.stations.put(_booted(_raised(tx, station, connected, at=heard_at), boot, at=heard_at, restarted=restarted))
         was_online = connected.registration == Registration.ACCEPTED
         is_online = status is Registration.ACCEPTED
         if is_online != was_online or (is_online and restarted):
@@ -144,6 +157,19 @@ async def boot(
         connected.clock_samples = ()
     interval = rules.heartbeat_interval if status is Registration.ACCEPTED else BOOT_AGAIN_AFTER
     return BootAnswer(status=status, interval=interval, current_time=clock.now())
+
+
+def _raised(tx: Tx, station: Station, connected: Connected, *, at: datetime) -> Station:
+    """The station with the profile by which it came, where that is a higher one than it ever had."""
+    profile = connected.security_profile
+    is_higher = profile >= FIRST_OF_TLS and profile > (station.security_profile or 0)
+    if not is_higher or station.registration is not Registration.ACCEPTED:
+        return station
+    # A05.FR.07: from now on it is not let in by a lower one.
+    detail = f"{station.security_profile or 0} to {profile}"
+    tx.audit.add(at=at, who=Actor("station"), what="raise security profile", station_id=station.id, detail=detail)
+    tx.outbox.add(RegistryChanged(at=at, kind="station", key=station.id))
+    return replace(station, security_profile=profile)
 
 
 def _booted(station: Station, boot: Boot, *, at: datetime, restarted: bool) -> Station:

@@ -7,7 +7,7 @@ transaction is open while a station thinks.
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol, TypeGuard, TypeVar
+from typing import Any, Literal, Protocol, TypeGuard, TypeVar
 
 from evhold.domain.connector import Connector
 from evhold.domain.events import ConnectorChanged, Event
@@ -283,6 +283,9 @@ class Connected:
         station_id: As provisioned.
         epoch: Grows with every connection of the station.
         provisioned: False for a station that nobody knew and that was let in all the same.
+        security_profile: By which the handshake was let in; 0 without any password.
+        common_name: Of the station's certificate; None without one.
+        password: Which one it proved while two were valid (A01); None while there is but one.
         registration: What its last BootNotification was answered: Accepted, Pending, Rejected; None when it never booted.
         statuses: Each connector as last stored: loaded at connect, set only after the commit.
         reported: Connectors that reported since the connection or the last boot (their next report is not their first).
@@ -297,6 +300,9 @@ class Connected:
     station_id: StationId
     epoch: int
     provisioned: bool = True
+    security_profile: int = 0
+    common_name: str | None = None
+    password: Literal["old", "new"] | None = None
     registration: str | None = None
     statuses: dict[tuple[int, int], Connector] = field(default_factory=dict)
     reported: set[tuple[int, int]] = field(default_factory=set)

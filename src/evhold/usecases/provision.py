@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from evhold.domain.access import Actor, ApiKey, Role
 from evhold.domain.authorization import Token, TokenStatus
 from evhold.domain.credentials import LONGEST_PASSWORD, SHORTEST_PASSWORD, hash_key, hash_password, is_station_id
-from evhold.domain.errors import InvalidOrder, KeyUnknown, StationUnknown
+from evhold.domain.errors import InvalidOrder, KeyUnknown, SecurityProfileLowered, StationUnknown
 from evhold.domain.events import RegistryChanged
 from evhold.domain.station import Credentials, Location, Registration, Station
 from evhold.domain.values import IdToken, StationId
@@ -79,6 +79,9 @@ async def put_station(order: PutStation, *, who: Actor, storage: Storage, clock:
 
     Raises:
         InvalidOrder: ``stationId``, ``password`` or ``securityProfile`` can't be.
+        SecurityProfileLowered: The station's profile only goes up.
+
+    Requirements: A00.FR.005
     """
     _check_station(order)
     made, salt = ids.secret(), ids.secret().encode()[:64]
@@ -87,6 +90,9 @@ async def put_station(order: PutStation, *, who: Actor, storage: Storage, clock:
         at = clock.now()
         known = tx.stations.find(order.station_id)
         station = _station(order, known or Station(id=StationId(order.station_id), created_at=at))
+        # A00.FR.005: lowering is none of OCPP's ways, and none of ours.
+        if known is not None and (station.security_profile or 0) < (known.security_profile or 0):
+            raise SecurityProfileLowered(known.security_profile or 0)
         needs_password = known is None and station.security_profile not in PROFILES_WITHOUT_PASSWORD
         password = made if isinstance(order.password, Keep) and needs_password else None
         given = password if isinstance(order.password, Keep) else order.password

@@ -37,6 +37,7 @@ PROBLEMS: Final[dict[str, tuple[int, str]]] = {
     "token-not-accepted": (409, "The IdToken is not accepted"),
     "reservations-affected": (409, "Live reservations would end"),
     "goes-through-reservations": (409, "This action goes through /reservations"),
+    "security-profile-lowered": (409, "The Charging Station's lowest security profile only goes up"),
     "variable-refused": (409, "The Charging Station did not set the variable"),
     "token-in-use": (409, "The IdToken has reservations that have not ended"),
     "too-many-webhooks": (409, "There are as many webhooks as there may be"),
@@ -84,6 +85,7 @@ BY_ERROR: Final[dict[str, str]] = {
     "StationBusy": "station-busy",
     "ReservationsAffected": "reservations-affected",
     "GoesThroughReservations": "goes-through-reservations",
+    "SecurityProfileLowered": "security-profile-lowered",
     "InvalidOrder": "invalid-request",
     "IdempotencyKeyReused": "idempotency-key-reused",
     "RequestInProgress": "request-in-progress",
@@ -170,6 +172,8 @@ def _more(error: domain.DomainError) -> dict[str, object]:
             return {"tokenStatus": status}
         case domain.ReservationsAffected(reservation_ids=ids):
             return {"reservationIds": list(ids)}
+        case domain.SecurityProfileLowered(profile=profile):
+            return {"securityProfile": profile}
         case domain.ReservationEnded(state=state):
             return {"state": str(state)}
         case domain.VersionConflict(version=version):

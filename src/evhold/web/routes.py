@@ -161,6 +161,7 @@ STATIONS: Final = (
         handler=stations.put,
         body=dto.StationPut,
         answers={200: dto.StationDto, 201: dto.StationDto},
+        problems=("security-profile-lowered",),
     ),
     Operation(
         method="DELETE",

@@ -30,7 +30,9 @@ _KEPT: Final = frozenset({"id", "folded_id", "epoch"})
 _UPDATE_KNOWN: Final = Prepared(
     _UPDATE, [name for name in _GIVEN if name not in _KEPT | {"password_salt", "password_hash"}]
 )
-_CREDENTIALS: Final = select(s.id, s.password_salt, s.password_hash, s.security_profile).where(s.removed_at.is_(None))
+_CREDENTIALS: Final = select(s.id, s.password_salt, s.password_hash, s.security_profile, s.serial_number).where(
+    s.removed_at.is_(None)
+)
 _EPOCH: Final = Prepared(
     update(stations).where(s.folded_id == bindparam("wanted")).values(epoch=s.epoch + 1).returning(s.epoch)
 )
@@ -110,6 +112,7 @@ class StationStore:
                 password_salt=row.password_salt,
                 password_hash=row.password_hash,
                 security_profile=row.security_profile,
+                serial_number=row.serial_number,
             )
             for row in self._connection.execute(wanted)
         ]

@@ -7,10 +7,12 @@ from typing import Any, Final, Protocol, TypeAlias, TypeVar, cast
 
 from msgspec import UNSET, DecodeError, Struct, UnsetType
 
+from evhold.domain.errors import SerialNumberMismatch
 from evhold.domain.values import EvseId, StationId
 from evhold.domain.variables import ReportRow, Variable
 from evhold.ocpp.calls import RawCalls
 from evhold.ocpp.router import Context, Route
+from evhold.ocpp.rpc.errors import SecurityError
 from evhold.ocpp.rpc.payload import wire_time
 from evhold.ocpp.v201 import convert
 from evhold.ocpp.v201.datatypes import (
@@ -64,7 +66,10 @@ def routes(*, boot: BootStation, heartbeat: Heartbeat, learn_report: LearnReport
 
     async def boot_notification(request: BootNotificationRequest, context: Context) -> BootNotificationResponse:
         # B01, B02, B03: Accepted, Pending or Rejected, as the station was provisioned.
-        answer = await boot(_boot(request), context, heard_at=context.heard_at)
+        try:
+            answer = await boot(_boot(request), context, heard_at=context.heard_at)
+        except SerialNumberMismatch as error:
+            raise SecurityError(str(error)) from error
         return BootNotificationResponse(
             current_time=answer.current_time, interval=int(answer.interval.total_seconds()), status=answer.status.value
         )
