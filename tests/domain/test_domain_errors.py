@@ -33,6 +33,8 @@ TEXTS = {
     errors.StationBusy(CS, ID): "wait for Charging Station CS1",
     errors.ReservationsAffected([ID]): "1 live reservations",
     errors.GoesThroughReservations("ReserveNow"): "ReserveNow goes through",
+    errors.SerialNumberMismatch(): "not the one of the certificate",
+    errors.SecurityProfileLowered(3): "security profile is 3, and only goes up",
     errors.InvalidOrder("evseId", "is not positive"): "evseId: is not positive",
     errors.IdempotencyKeyReused(): "another body",
     errors.RequestInProgress(): "still running",

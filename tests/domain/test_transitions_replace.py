@@ -61,7 +61,8 @@ def test_row_25_removed_of_the_old_terms_asks_too_and_counts_when_that_is_refuse
     """It may speak of an EVSE that the reservation has left; only the station knows."""
     after = check(active(was_replaced=True), removed(), row=25, to=Phase.ACTIVE, told="due", due=Due.RENEW, claims=(1,))
     check(asking(after, RENEW), accepted(RENEW), row=25, to=Phase.ACTIVE, claims=(1,))
-    check(asking(after, RENEW), answer, row=25, to=Phase.REMOVED_CLOSED, told="removed")
+    gone = check(asking(after, RENEW), answer, row=25, to=Phase.REMOVED_CLOSED, told="removed due", due=Due.CLEAN_UP)
+    check(gone, removed(), row=28, due=Due.CLEAN_UP)
     renewed = advance(asking(after, RENEW), accepted(RENEW), heard()).reservation
     check(renewed, removed(), row=23, to=Phase.REMOVED_CLOSED, told="removed")
 
@@ -84,7 +85,7 @@ def test_row_25_accepted_renews_it():
 @pytest.mark.parametrize("fact", [refused(RENEW), errored(RENEW, "NotSupported")], ids=["refused", "not executed"])
 def test_row_25_a_refusal_ends_it(fact):
     """The station holds nothing, and takes nothing."""
-    check(asking(active(), RENEW), fact, row=25, to=Phase.EXPIRED_CLOSED, told="expired")
+    check(asking(active(), RENEW), fact, row=25, to=Phase.EXPIRED_CLOSED, told="expired due", due=Due.CLEAN_UP)
 
 
 @pytest.mark.row(25)

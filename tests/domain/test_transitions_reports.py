@@ -29,6 +29,7 @@ from lives import (
     named,
     pending,
     refused,
+    removed,
     replacing,
     transaction_ended,
     unconfirmed,
@@ -62,6 +63,16 @@ def test_row_22_past_its_expiry_there_is_nothing_to_clean_up(phase):
     check(before, accepted(later), row=22, to=phase, told="due", cause=before.cause, due=Due.CLEAN_UP, at=EXPIRY)
     unknown = replace(FIRST, terms=None)
     check(before, accepted(unknown), row=22, cause=before.cause, at=EXPIRY)
+
+
+@pytest.mark.row(4, 23)
+@pytest.mark.parametrize("fact", [expired(), removed()], ids=["expired", "removed"])
+def test_row_23_what_was_taken_meanwhile_is_a_ghost(fact):
+    """The report is of the old terms; the new ones, accepted while a cancel was open, are cleaned up and may be used."""
+    taken = unconfirmed(replacement=NEW, accepted_kept=True, was_active=True)
+    phase, told = REPORTED[type(fact)]
+    ghost = check(taken, fact, row=23, to=phase, told=f"{told} due", due=Due.CLEAN_UP)
+    assert ghost.expiry == NEW.expiry
 
 
 @pytest.mark.row(22, 38)

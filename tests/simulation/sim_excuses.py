@@ -6,6 +6,7 @@ from sim_station import SimStation, Truth
 
 from evhold.domain.reservation import Phase, Reservation
 
+ACCEPTED = "Accepted"
 SWEPT_BY_A_WRONG_CLOCK = "the CSMS's own clock was wrong when it swept"
 
 

@@ -179,8 +179,12 @@ def apply_held_report(reservation: Reservation, fact: Fact, heard: Heard) -> Res
 
 
 def end_not_renewed(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
-    """The report that looked like one of old terms was right; without one known any more it expired."""
-    return _end(reservation, reservation.held_report or State.EXPIRED, cause=None, confirmed=True)
+    """The report that looked like one of old terms was right; without one known any more it expired.
+
+    Some refuse an id, or an EVSE, that they hold for it: one clean-up cancel, so that nothing is left held.
+    """
+    ended = _end(reservation, reservation.held_report or State.EXPIRED, cause=None, confirmed=True)
+    return replace(ended, follow=Due.CLEAN_UP)
 
 
 def remove_forgotten(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
@@ -289,7 +293,11 @@ def renew(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
 def end_as_reported(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
     """Expired or Removed by the station's word."""
     assert isinstance(fact, ReportedExpired | ReportedRemoved)
-    return _end(reservation, _reported(fact), cause=None, confirmed=True)
+    ended = _end(reservation, _reported(fact), cause=None, confirmed=True)
+    if reservation.accepted_kept and reservation.replacement is not None:
+        # Of the old terms: the new ones were taken (row 4), and are a ghost's as in row 22.
+        return replace(ended, replacement=reservation.replacement, follow=Due.CLEAN_UP)
+    return ended
 
 
 # --- use
