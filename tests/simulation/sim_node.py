@@ -88,6 +88,7 @@ class Csms:
         clock_error: How wrong its time of day is now.
         is_off_mesh: Whether it is cut off from the other nodes.
         on_committed: Called when events were committed.
+        on_fault: Called with why it could not start, where that is not the database.
     """
 
     def __init__(
@@ -99,6 +100,7 @@ class Csms:
         self.clock_error = timedelta()
         self.is_off_mesh = False
         self.on_committed: Callable[[], None] = lambda: None
+        self.on_fault: Callable[[str], None] = lambda why: None
         self._mesh: SimMesh | None = None
         self.app: bootstrap.App | None = None
         self.links: list[Link] = []
@@ -146,6 +148,9 @@ class Csms:
             self.world.after(0.0, self.kill)
             self.world.after(1.0, self.start)
             return
+        except Exception as error:
+            self.on_fault(f"did not start: {error!r}")
+            raise
         assert app._servers is not None
         server: Any = app._servers[0]
         server.on_send_away = self._send_away

@@ -59,6 +59,7 @@ class Site:
         self._told = 0
         for number, node in enumerate(self.nodes, start=1):
             node.number = number
+            node.on_fault = self.faults.append
             if count > 1:
                 node.clock_error = timedelta(seconds=rng.uniform(-APART_S, APART_S))
                 node.on_committed = partial(self._notify, node)
@@ -185,7 +186,7 @@ class _NoServer:
         self.given, self.named = given, named
         self.on_send_away: Callable[[], None] = lambda: None
 
-    async def start(self, host: str, port: int) -> int:
+    async def start(self, host: str, port: int, **more: object) -> int:
         """Open at once."""
         return port
 
