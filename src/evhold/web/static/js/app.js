@@ -82,7 +82,13 @@ function failed(error) {
   return h('section', { class: 'panel empty', role: 'alert' },
     h('h1', null, t('shell.failedHead')),
     h('p', null, error instanceof ApiError && error.status ? error.message : t(error instanceof ApiError ? 'shell.unreachable' : 'shell.failedText')),
-    h('button', { class: 'btn main', type: 'button', on: { click: () => show() } }, t('shell.again')));
+    h('button', { class: 'btn main', type: 'button', on: { click: () => again(error) } }, t('shell.again')));
+}
+
+// A module that once failed to load is not asked for again by every browser, until the document is loaded anew.
+function again(error) {
+  if (error instanceof ApiError) return show();
+  return fetch(location.href).then(() => location.reload(), () => show());
 }
 
 // A reader who follows a link begins at the top, and a screen reader at the new content.
