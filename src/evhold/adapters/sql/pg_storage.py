@@ -44,6 +44,8 @@ T = TypeVar("T")
 CLOSE_S: Final = 5.0
 #: How often the fate of a commit is asked for, and the pause between.
 FATE_TRIES: Final = 80
+#: Reruns that may collide with work that came later, before that has to wait.
+YIELDS: Final = 3
 FATE_PAUSE_S: Final = 0.25
 #: First in every transaction: what a lost commit is asked by, and the proof that a pooled connection still lives.
 _XID: Final = "SELECT pg_current_xact_id()"
@@ -75,6 +77,8 @@ class PgStorage:
         self._now = now
         self._slots = asyncio.Semaphore(POOL)
         self._collided = asyncio.Lock()
+        self._open = asyncio.Event()
+        self._open.set()
         self._running: set[asyncio.Task[Any]] = set()
         self._closed = False
         self._on_told: list[Callable[[Sequence[Told]], None]] = []
@@ -164,7 +168,8 @@ class PgStorage:
 
     async def _repeatedly(self, work: Callable[[SqlTx], T], *, reading: bool) -> _Attempt[T]:
         """The attempt that went through. Pooled connections that a restarted server left dead are used up first."""
-        run = 0
+        if not reading and not self._open.is_set():
+            await self._open.wait()
         for _ in range(POOL + 1):
             attempt = _Attempt(work, reading)
             try:
@@ -175,15 +180,25 @@ class PgStorage:
                 if attempt.xid is not None or not is_away(error) or isinstance(error, OSError | TimeoutError):
                     raise
         async with self._collided:
-            while True:
-                self.reruns += 1
-                run += 1
-                attempt = _Attempt(work, reading)
-                try:
-                    return await self._attempt(attempt)
-                except Exception as error:
-                    if run >= reruns_of(error):
-                        raise
+            try:
+                return await self._rerun(work, reading=reading)
+            finally:
+                self._open.set()
+
+    async def _rerun(self, work: Callable[[SqlTx], T], *, reading: bool) -> _Attempt[T]:
+        run = 0
+        while True:
+            self.reruns += 1
+            run += 1
+            if run > YIELDS:
+                # Those who come anew would win for ever: they wait until this one is through.
+                self._open.clear()
+            attempt = _Attempt(work, reading)
+            try:
+                return await self._attempt(attempt)
+            except Exception as error:
+                if run >= reruns_of(error):
+                    raise
 
     async def _attempt(self, attempt: _Attempt[T]) -> _Attempt[T]:
         engine = self._reader if attempt.reading else self._engine
