@@ -129,6 +129,7 @@ async def test_a_webhook_is_added_and_tested(come: Come, csms: Csms, receiver: R
     await fits(page)
     await shown.get_by_role("button", name="Done").click()
     await expect(shown).to_have_count(0)
+    await expect(page.locator(".secret")).to_have_count(0)
     assert secret not in await page.content()
     row = page.get_by_role("row").filter(has_text="/added")
     await expect(row).to_contain_text("reservation.*")

@@ -1,6 +1,7 @@
 """/tokens: the IdTokens that Authorize knows, and their groups."""
 
-from typing import get_args
+import re
+from typing import Final, get_args
 
 from litestar import Response
 from msgspec import Struct, UnsetType
@@ -20,6 +21,10 @@ class ForgottenDto(Struct, rename="camel", frozen=True):
     pseudonym: str
     reservations: int
     transactions: int
+
+
+#: As an IdToken is written (IdTokenType).
+TOKEN: Final = re.compile(r"[^\x00-\x1f\x7f]{1,36}")
 
 
 async def listed(request: Req) -> Response[bytes]:
@@ -74,7 +79,10 @@ async def remove(request: Req) -> Response[bytes]:
 
 async def forget(request: Req) -> Response[bytes]:
     """DELETE /tokens/{type}/{idToken}/data."""
-    done = await calls_of(request).tokens.forget(_named(request), who=caller_of(request).actor)
+    named = _named(request)
+    if TOKEN.fullmatch(named.id_token) is None or named.type not in get_args(IdTokenKind):
+        raise TokenUnknown(named)  # No token is written so, or of another type: nothing is kept of it.
+    done = await calls_of(request).tokens.forget(named, who=caller_of(request).actor)
     return reply(ForgottenDto(done.pseudonym, done.reservations, done.transactions))
 
 
