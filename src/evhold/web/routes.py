@@ -273,7 +273,7 @@ TOKENS: Final = (
         roles=ADMINS,
         handler=tokens.forget,
         answers={200: tokens.ForgottenDto},
-        problems=("token-in-use",),
+        problems=("token-unknown", "token-in-use"),
     ),
 )
 
