@@ -22,7 +22,7 @@ test: setup-dev ## all tests (ARGS="-k word" picks some, WORKERS=0 runs them in 
 
 soak: setup-dev ## the tests at full size: many more generated examples
 	@$(PY) tests/fuzz --inputs 1000000 --stored 20000 --guided 200000
-	@EVHOLD_SOAK=1 $(PY) -m pytest -n $(WORKERS) --dist loadgroup --hypothesis-profile soak $(ARGS)
+	@EVHOLD_SOAK=1 $(PY) -m pytest -n $(WORKERS) --dist loadgroup --hypothesis-profile soak -o timeout=0 -o faulthandler_timeout=0 $(ARGS)
 
 fuzz: setup-dev ## inputs that no station should send (ARGS="--inputs 1000000 --seed 7")
 	@$(PY) tests/fuzz $(ARGS)
