@@ -17,8 +17,8 @@ import websockets
 from evhold import bootstrap
 from evhold.adapters.clock import SystemClock
 from evhold.bootstrap import App
-from evhold.config import Address, Settings
 from evhold.domain.events import RegistryChanged
+from evhold.settings import Address, Settings
 from evhold.usecases import b01_boot
 from evhold.usecases.ports import StorageAway
 

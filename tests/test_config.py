@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from evhold.config import OPTIONS, Address, ConfigError, Settings, load
+from evhold.config import ConfigError, load
+from evhold.options import OPTIONS
+from evhold.settings import Address, Settings
 
 
 def load_from(text: str = "", *, path: Path, given: dict[str, object] | None = None, **environment: str) -> Settings:

@@ -5,7 +5,8 @@ import resource
 import pytest
 
 from evhold import launch
-from evhold.config import Address, ConfigError, Settings
+from evhold.config import ConfigError
+from evhold.settings import Address, Settings
 
 ANYWHERE = Address("0.0.0.0", 9000)
 

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, Literal
 
-from evhold.config import Settings
 from evhold.domain.access import Actor, ApiKey
 from evhold.domain.authorization import Token, TokenInfo
 from evhold.domain.station import Registration, Station
@@ -14,6 +13,7 @@ from evhold.domain.transaction import Event
 from evhold.domain.values import Heard, IdToken, StationId
 from evhold.gateway.counters import BUCKETS_S, Counters
 from evhold.ocpp.v201 import routes as v201
+from evhold.settings import Settings
 from evhold.usecases import (
     audit,
     b01_boot,

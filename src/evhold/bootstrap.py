@@ -24,7 +24,6 @@ from evhold.alone import Alone
 from evhold.bounds import Listening, server_settings
 from evhold.caches import Caches
 from evhold.cluster import Cluster
-from evhold.config import Address, Settings, named
 from evhold.domain.access import Actor
 from evhold.domain.events import Event, RegistryChanged
 from evhold.domain.limits import Failures
@@ -42,6 +41,7 @@ from evhold.ocpp.v201 import reservation as v201_reservation
 from evhold.ocpp.v201 import routes as v201
 from evhold.ocpp.v201.provisioning import Provisioning
 from evhold.outward import Outward
+from evhold.settings import Address, Settings, named
 from evhold.simulator.options import World as SimulatedWorld
 from evhold.station_life import StationLife, expectations, offsets
 from evhold.usecases import audit, h04_end, provision, retention, signing

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass, replace
 
-from evhold.config import Address, Settings
 from evhold.gateway.doors import DoorSettings
 from evhold.gateway.server import ServerSettings
 from evhold.gateway.websocket import SocketSettings
+from evhold.settings import Address, Settings
 
 
 @dataclass(slots=True)

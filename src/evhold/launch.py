@@ -19,12 +19,13 @@ import uvloop
 from evhold import bindings
 from evhold.bootstrap import App, new_key, world
 from evhold.bounds import Listening
-from evhold.config import Address, ConfigError, Settings
+from evhold.config import ConfigError
 from evhold.domain.access import Actor, Role
 from evhold.domain.authorization import TokenStatus
 from evhold.domain.station import Location
 from evhold.domain.values import IdToken
 from evhold.ocpp.v201.datatypes import IdTokenType
+from evhold.settings import Address, Settings
 from evhold.simulator.blueprint import KEPT, Driver, Place, everybody, plan
 from evhold.simulator.site import Reach, run_site
 from evhold.usecases import provision

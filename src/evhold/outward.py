@@ -14,8 +14,8 @@ from evhold.adapters.notify import Notifier, is_installed
 from evhold.adapters.sql.storage import open_storage
 from evhold.adapters.webhooks.sender import HttpSender, resolve
 from evhold.adapters.webhooks.worker import Worker
-from evhold.config import Settings
 from evhold.domain.networks import Network, networks_of
+from evhold.settings import Settings
 from evhold.usecases import webhooks
 from evhold.usecases.deliveries import Scribe
 from evhold.usecases.driver_messages import DriverMessages, Text

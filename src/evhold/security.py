@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from evhold.config import ConfigError, Settings
+from evhold.config import ConfigError
 from evhold.gateway.tls import Certificates, TlsFiles, TlsUnusable
+from evhold.settings import Settings
 
 
 def certificates(settings: Settings) -> Certificates | None:

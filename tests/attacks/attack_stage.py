@@ -13,6 +13,7 @@ import psutil
 import websockets
 
 from csms import Csms
+from frames import read_frame
 
 MIB = 1024 * 1024
 #: Small, so that an attack is over in seconds.
@@ -22,29 +23,6 @@ LIMITS = (
 )
 HEARTBEAT = '[2,"h","Heartbeat",{}]'
 DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate\r\n"
-
-
-def frame(payload: bytes, *, opcode: int = 1, fin: bool = True, rsv: int = 0) -> bytes:
-    """A client's WebSocket frame, masked with zeros."""
-    size = len(payload)
-    first = (0x80 if fin else 0) | rsv << 4 | opcode
-    if size < 126:
-        return bytes([first, 0x80 | size]) + bytes(4) + payload
-    if size < 1 << 16:
-        return bytes([first, 0xFE]) + size.to_bytes(2, "big") + bytes(4) + payload
-    return bytes([first, 0xFF]) + size.to_bytes(8, "big") + bytes(4) + payload
-
-
-async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
-    """The opcode and payload of the server's next frame."""
-    async with asyncio.timeout(20):
-        first, second = await reader.readexactly(2)
-        size = second & 0x7F
-        if size == 126:
-            size = int.from_bytes(await reader.readexactly(2), "big")
-        elif size == 127:
-            size = int.from_bytes(await reader.readexactly(8), "big")
-        return first & 0xF, await reader.readexactly(size)
 
 
 async def close_code(reader: asyncio.StreamReader) -> int:

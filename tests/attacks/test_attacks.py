@@ -7,7 +7,9 @@ import zlib
 from contextlib import suppress
 
 import pytest
-from attack_stage import DEFLATE, HEARTBEAT, Attacked, close_code, ended, frame, read_frame
+from attack_stage import DEFLATE, HEARTBEAT, Attacked, close_code, ended
+
+from frames import frame, read_frame
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio(loop_scope="module")]
 POLICY_VIOLATION, TOO_BIG = 1008, 1009

@@ -15,7 +15,7 @@ from typing import Any
 
 from csms import ADMIN_KEY, Csms
 from evhold.bootstrap import App
-from evhold.config import Address, Settings
+from evhold.settings import Address, Settings
 from evhold.simulator.client import SimulatedStation
 from evhold.simulator.options import Misbehaviour, StationOptions, World
 

@@ -17,7 +17,6 @@ import msgspec
 
 from evhold import bindings
 from evhold.bootstrap import App, migrate
-from evhold.config import Settings
 from evhold.domain.authorization import TokenInfo
 from evhold.domain.station import Registration
 from evhold.domain.values import StationId
@@ -29,6 +28,7 @@ from evhold.ocpp.router import Context, Version
 from evhold.ocpp.rpc.errors import RpcError
 from evhold.ocpp.rpc.frames import Call, parse
 from evhold.ocpp.v201.routes import UseCases, version
+from evhold.settings import Settings
 from evhold.usecases.b01_boot import BootAnswer
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -5,11 +5,12 @@ import gc
 from collections import Counter
 
 import pytest
-from gateway_harness import Gateway, call, frame, read_frame
+from gateway_harness import Gateway, call
 
 from evhold.gateway import doors
 from evhold.gateway.doors import CONNECTIONS, HANDSHAKES, RECONNECTS, Doors, DoorSettings, Visit, is_loopback
 from evhold.gateway.session import Session
+from frames import frame, read_frame
 
 FAR = "192.0.2.7"
 

@@ -5,12 +5,13 @@ import json
 from datetime import timedelta
 
 import pytest
-from gateway_harness import START, Gateway, ask, call, frame, read_frame
+from gateway_harness import START, Gateway, ask, call
 from websockets.exceptions import ConnectionClosed
 
 from evhold.domain.station import Presence, Registration
 from evhold.ocpp.rpc.connection import OutgoingCall
 from evhold.usecases.ports import CallFailed, CallResult, NeverSent, NoAnswer
+from frames import frame, read_frame
 
 
 def order(gateway: Gateway, message_id: str, **options) -> asyncio.Task:

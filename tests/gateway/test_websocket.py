@@ -5,9 +5,11 @@ import json
 import zlib
 
 import pytest
-from gateway_harness import Gateway, ask, call, frame, read_frame
+from gateway_harness import Gateway, ask, call
 from websockets.exceptions import ConnectionClosed
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+
+from frames import frame, read_frame
 
 PLAIN_ANSWER = [3, "m1", {"text": ""}]
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10

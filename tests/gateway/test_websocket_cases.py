@@ -3,10 +3,11 @@
 import asyncio
 import json
 
-from gateway_harness import Gateway, read_frame
+from gateway_harness import Gateway
 from ws_cases import CLOSE, PONG, Case, cases
 
 from evhold.gateway.deflate import InflateFailed, inflate
+from frames import read_frame
 
 _READ = 1 << 20
 

@@ -6,7 +6,9 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gateway_harness import call, frame
+from gateway_harness import call
+
+from frames import frame
 
 TEXT, CONTINUATION, BINARY, CLOSE, PING, PONG = 1, 0, 2, 8, 9, 10
 NORMAL, PROTOCOL, UNSUPPORTED, INVALID, TOO_BIG = 1000, 1002, 1003, 1007, 1009

@@ -14,8 +14,10 @@ from typing import Any, Final
 import pytest
 import yaml  # type: ignore[import-untyped]  # ships no types
 
-from evhold.config import OPTIONS, Settings, load
+from evhold.config import load
 from evhold.launch import check_settings
+from evhold.options import OPTIONS
+from evhold.settings import Settings
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DEPLOY: Final = ROOT / "deploy"

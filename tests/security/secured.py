@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 
 from evhold.bootstrap import App, world
-from evhold.config import Address, Settings
+from evhold.settings import Address, Settings
 from evhold.simulator.client import SimulatedStation
 from evhold.simulator.options import StationOptions
 from tls_stage import Folder, station_tls

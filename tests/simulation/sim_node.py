@@ -16,11 +16,11 @@ from sqlalchemy import Engine
 
 from evhold import bindings, bootstrap
 from evhold.adapters import nats
-from evhold.config import Settings
 from evhold.domain.values import MessageId, StationId
 from evhold.gateway.session import Session
 from evhold.ocpp.router import Context, Version
 from evhold.ocpp.v201 import routes as v201
+from evhold.settings import Settings
 from evhold.usecases.ports import StorageAway
 
 

@@ -16,7 +16,7 @@ from evhold.cli.terminal import BAD_INPUT, REFUSED, ConfigFile, Database, run_lo
 if TYPE_CHECKING:
     from ssl import SSLContext
 
-    from evhold.config import Settings
+    from evhold.settings import Settings
     from evhold.simulator.options import StationOptions
 
 Command = TypeVar("Command", bound=Callable[..., None])
@@ -24,7 +24,7 @@ Command = TypeVar("Command", bound=Callable[..., None])
 
 def _with_settings(command: Command) -> Command:
     """The command takes every option of the table, and hands them on in ``options``."""
-    from evhold.config import OPTIONS
+    from evhold.options import OPTIONS
 
     own = [one for one in inspect.signature(command).parameters.values() if one.name != "options"]
     for option in OPTIONS:

@@ -13,8 +13,8 @@ import typer
 from evhold.domain.access import Actor
 
 if TYPE_CHECKING:
-    from evhold.config import Settings
     from evhold.domain.values import IdToken
+    from evhold.settings import Settings
 
 T = TypeVar("T")
 C = TypeVar("C")

@@ -1,15 +1,14 @@
 """/tokens: the IdTokens that Authorize knows, and their groups."""
 
-import re
-from typing import Final, get_args
+from typing import get_args
 
 from litestar import Response
-from msgspec import Struct, UnsetType
+from msgspec import Struct, UnsetType, ValidationError, convert
 
 from evhold.domain.errors import TokenUnknown
 from evhold.domain.values import IdToken
 from evhold.usecases.provision import KEEP, TokenOrder
-from evhold.web.dto import IdTokenKind, ListQuery, TokenPut
+from evhold.web.dto import IdTokenKind, ListQuery, TokenPut, TokenText
 from evhold.web.problems import invalid
 from evhold.web.request import Req, body_of, caller_of, calls_of, from_cursor, next_link, path_of, query_of, reply
 from evhold.web.views import maybe_id_token, registered_token_dto, time_of
@@ -21,10 +20,6 @@ class ForgottenDto(Struct, rename="camel", frozen=True):
     pseudonym: str
     reservations: int
     transactions: int
-
-
-#: As an IdToken is written (IdTokenType).
-TOKEN: Final = re.compile(r"[^\x00-\x1f\x7f]{1,36}")
 
 
 async def listed(request: Req) -> Response[bytes]:
@@ -80,8 +75,10 @@ async def remove(request: Req) -> Response[bytes]:
 async def forget(request: Req) -> Response[bytes]:
     """DELETE /tokens/{type}/{idToken}/data."""
     named = _named(request)
-    if TOKEN.fullmatch(named.id_token) is None or named.type not in get_args(IdTokenKind):
-        raise TokenUnknown(named)  # No token is written so, or of another type: nothing is kept of it.
+    try:
+        convert((named.id_token, named.type), tuple[TokenText, IdTokenKind])
+    except ValidationError:
+        raise TokenUnknown(named) from None  # No token is written so, or of such a type: nothing is kept of it.
     done = await calls_of(request).tokens.forget(named, who=caller_of(request).actor)
     return reply(ForgottenDto(done.pseudonym, done.reservations, done.transactions))
 
