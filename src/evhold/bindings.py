@@ -34,6 +34,7 @@ from evhold.usecases import (
     retention,
     timeline,
 )
+from evhold.usecases.kept import Kept
 from evhold.usecases.keyring import KeyRing
 from evhold.usecases.known_tokens import KnownTokens
 from evhold.usecases.nodes import Fenced, FencedRecorder
@@ -52,6 +53,7 @@ from evhold.usecases.ports import (
     Variables,
 )
 from evhold.usecases.reactions import Reactions
+from evhold.usecases.traces import Kind
 from evhold.web import calls as web
 
 #: The share by which an interval that a station is given is longer, at most.
@@ -193,6 +195,7 @@ def figures_of(
     storage: Storage,
     sweeper: h04_end.Sweeper,
     nodes: Callable[[], tuple[int, bool] | None],
+    kept: Kept,
 ) -> web.Figures:
     """What a scrape shows of this node."""
     return web.Figures(
@@ -207,6 +210,7 @@ def figures_of(
         reservations=partial(queries.reservation_counts, storage=storage),
         sweep_lag_s=lambda: sweeper.lag_s,
         nodes=nodes,
+        kept=lambda: kept.counts,
     )
 
 
@@ -237,6 +241,7 @@ def station_calls(
     last_heard: Callable[[StationId], datetime | None],
     refresh_credentials: Callable[[Collection[str]], Awaitable[None]],
     expect: Callable[[StationId, str, bytes], None],
+    kept: Kept,
 ) -> web.StationCalls:
     """Charging Stations: the read side, provisioning, and raw calls.
 
@@ -246,12 +251,14 @@ def station_calls(
 
     # Whoever was given a password may connect with it at once: the answer waits for the gate.
     async def put(order: provision.PutStation, *, who: Actor) -> provision.StationPut:
-        done = await provision.put_station(order, who=who, storage=storage, clock=clock, ids=parts.ids)
+        place = await kept.place(Kind.STATIONS)
+        done = await provision.put_station(order, who=who, storage=storage, clock=clock, ids=parts.ids, place=place)
         await refresh_credentials([order.station_id])
         return done
 
     async def remove(station_id: str, *, who: Actor) -> None:
         await provision.remove_station(station_id, who=who, storage=storage, clock=clock)
+        kept.leave(Kind.STATIONS)
         await refresh_credentials([station_id])
 
     async def page(*, limit: int | None = None, after: str | None = None) -> list[queries.StationView]:
@@ -305,16 +312,18 @@ def _heard(view: queries.StationView, at: datetime | None) -> queries.StationVie
     return replace(view, station=replace(view.station, last_seen=at))
 
 
-def token_calls(storage: Storage, *, clock: Clock, ids: Ids, known: KnownTokens) -> web.TokenCalls:
+def token_calls(storage: Storage, *, clock: Clock, ids: Ids, known: KnownTokens, kept: Kept) -> web.TokenCalls:
     """Registered IdTokens; those in memory are read again before whoever changed one is answered."""
 
     async def put(order: provision.TokenOrder, *, who: Actor) -> tuple[Token, bool]:
-        done = await provision.put_token(order, who=who, storage=storage, clock=clock)
+        place = await kept.place(Kind.TOKENS)
+        done = await provision.put_token(order, who=who, storage=storage, clock=clock, place=place)
         known.forget(order.id_token.key)
         return done
 
     async def remove(id_token: IdToken, *, who: Actor) -> None:
         await provision.remove_token(id_token, who=who, storage=storage, clock=clock)
+        kept.leave(Kind.TOKENS)
         known.forget(id_token.key)
 
     async def forget(id_token: IdToken, *, who: Actor) -> retention.Forgotten:
@@ -331,13 +340,18 @@ def token_calls(storage: Storage, *, clock: Clock, ids: Ids, known: KnownTokens)
     )
 
 
-def key_calls(storage: Storage, *, ring: KeyRing, clock: Clock, ids: Ids) -> web.KeyCalls:
+def key_calls(storage: Storage, *, ring: KeyRing, clock: Clock, ids: Ids, kept: Kept) -> web.KeyCalls:
     """API keys; ``ring`` knows who holds one."""
+
+    async def create(order: provision.KeyOrder, *, who: Actor) -> provision.KeyMade:
+        place = await kept.place(Kind.KEYS)
+        return await provision.create_key(order, who=who, storage=storage, clock=clock, ids=ids, place=place)
 
     # Whoever has revoked a key is told so when it opens nothing more here; other nodes hear of it by the event.
     async def revoke(key_id: int, *, who: Actor) -> ApiKey:
         revoked = await provision.revoke_key(key_id, who=who, storage=storage, clock=clock)
         ring.forget(key_id)
+        kept.leave(Kind.KEYS)
         return revoked
 
     async def listed() -> list[ApiKey]:
@@ -346,7 +360,7 @@ def key_calls(storage: Storage, *, ring: KeyRing, clock: Clock, ids: Ids) -> web
     return web.KeyCalls(
         authenticate=ring.by_secret,
         by_id=ring.by_id,
-        create=partial(provision.create_key, storage=storage, clock=clock, ids=ids),
+        create=create,
         all=listed,
         revoke=revoke,
     )
@@ -356,28 +370,4 @@ def audit_calls(storage: Storage, *, clock: Clock) -> web.AuditCalls:
     """Who did what."""
     return web.AuditCalls(
         note=partial(audit.note, storage=storage, clock=clock), page=partial(audit.page, storage=storage)
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistryCalls:
-    """What the terminal provisions: straight into the database, seen by a running server."""
-
-    put_station: Callable[[provision.PutStation], Awaitable[provision.StationPut]]
-    remove_station: Callable[[str], Awaitable[None]]
-    stations: Callable[[], Awaitable[list[Station]]]
-    tokens: web.TokenCalls
-    keys: web.KeyCalls
-    now: Callable[[], datetime]
-
-
-def registry_calls(storage: Storage, *, who: Actor, clock: Clock, ids: Ids) -> RegistryCalls:
-    """The provisioning calls; ``who`` is named in the audit."""
-    return RegistryCalls(
-        put_station=partial(provision.put_station, who=who, storage=storage, clock=clock, ids=ids),
-        remove_station=partial(provision.remove_station, who=who, storage=storage, clock=clock),
-        stations=lambda: storage.read(lambda tx: tx.stations.page()),
-        tokens=token_calls(storage, clock=clock, ids=ids, known=KnownTokens(storage=storage, clock=clock)),
-        keys=key_calls(storage, ring=KeyRing(storage=storage, clock=clock), clock=clock, ids=ids),
-        now=clock.now,
     )

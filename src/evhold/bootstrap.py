@@ -29,6 +29,7 @@ from evhold.domain.events import Event, RegistryChanged
 from evhold.domain.limits import Failures
 from evhold.domain.values import StationId
 from evhold.gateway.admission import Gatekeeper
+from evhold.gateway.counters import Counters
 from evhold.gateway.credentials import CredentialsCache
 from evhold.gateway.frame_log import FrameLog
 from evhold.gateway.mesh import NobodyThere, NoReply
@@ -41,15 +42,17 @@ from evhold.ocpp.v201 import reservation as v201_reservation
 from evhold.ocpp.v201 import routes as v201
 from evhold.ocpp.v201.provisioning import Provisioning
 from evhold.outward import Outward
+from evhold.registry import RegistryCalls, registry_calls
 from evhold.settings import Address, Settings, named
 from evhold.simulator.options import World as SimulatedWorld
-from evhold.station_life import StationLife, expectations, offsets
+from evhold.station_life import StationLife, expectations, offsets, tell_ghost
 from evhold.usecases import audit, h04_end, provision, retention, signing
-from evhold.usecases.ghosts import Ghost
+from evhold.usecases.kept import Kept
 from evhold.usecases.keyring import KeyRing
 from evhold.usecases.known_tokens import KnownTokens
 from evhold.usecases.ports import StorageAway
 from evhold.usecases.reactions import Reactions, World
+from evhold.usecases.traces import Kind
 from evhold.web import calls as web
 from evhold.web.app import build_app
 from evhold.web.limits import Limits
@@ -103,14 +106,23 @@ class App:
         self.keys = KeyRing(storage=self.parts.storage, clock=self.clock)
         self.tokens = KnownTokens(storage=self.parts.patient, clock=self.clock)
         self.caches = Caches(self.credentials, self.keys, self.tokens)
+        counters = Counters()
+        self.kept = Kept(
+            settings.most_kept,
+            storage=self.parts.storage,
+            clock=self.clock,
+            refusals=counters.refusals,
+            stations=lambda: len(self.credentials),
+        )
         self.outward = Outward(
-            settings, storage=self.parts.storage, enduring=self.enduring, clock=self.clock, ids=self.ids
+            settings, storage=self.parts.storage, enduring=self.enduring, clock=self.clock, ids=self.ids, kept=self.kept
         )
         self.reactions = Reactions(self._world())
-        self.life = StationLife(self.parts, self.reactions, self.cluster)
+        self.life = StationLife(self.parts, self.reactions, self.cluster, self.kept)
         self.node = Node(
             hooks=self.life.hooks(),
             clock=self.clock,
+            counters=counters,
             frame_log=FrameLog(settings.frame_log * 1024 * 1024),
             call_timeout_s=settings.call_timeout,
             queue_limit=settings.station_queue,
@@ -169,7 +181,9 @@ class App:
         stations = StationServer(
             self.node,
             registry=self.registry,
-            gatekeeper=Gatekeeper(self.credentials.find, settings.unknown_stations),
+            gatekeeper=Gatekeeper(
+                self.credentials.find, settings.unknown_stations, lambda: self.kept.has_room(Kind.STATIONS)
+            ),
             versions={v201.SUBPROTOCOL: v201.version(use_cases)},
             settings=server_settings(settings),
             is_away=lambda: self.health.is_long or not self.cluster.is_alive,
@@ -309,7 +323,7 @@ class App:
             # Nobody asks again for what an outage kept from being stored.
             read_capabilities=bindings.read_capabilities(self.parts, storage=self.enduring),
             expect=self.sweeper.expect,
-            tell_ghost=_tell_ghost,
+            tell_ghost=tell_ghost,
         )
 
     # The API
@@ -329,10 +343,13 @@ class App:
                 last_heard=self.life.last_heard,
                 refresh_credentials=self.credentials.refresh,
                 expect=expectations(self.registry),
+                kept=self.kept,
             ),
             site=bindings.site_calls(self.parts),
-            tokens=bindings.token_calls(self.parts.storage, clock=self.clock, ids=self.ids, known=self.tokens),
-            keys=bindings.key_calls(self.parts.storage, ring=self.keys, clock=self.clock, ids=self.ids),
+            tokens=bindings.token_calls(
+                self.parts.storage, clock=self.clock, ids=self.ids, known=self.tokens, kept=self.kept
+            ),
+            keys=bindings.key_calls(self.parts.storage, ring=self.keys, clock=self.clock, ids=self.ids, kept=self.kept),
             webhooks=self.outward.calls,
             audit=bindings.audit_calls(self.parts.storage, clock=self.clock),
             check_notify=self.outward.notifier.check,
@@ -345,6 +362,7 @@ class App:
                 storage=self.storage,
                 sweeper=self.sweeper,
                 nodes=lambda: self.cluster.figures,
+                kept=self.kept,
             ),
             trouble=lambda: self.trouble or self.cluster.trouble or self.health.trouble,
             notice=lambda: self.cluster.notice,
@@ -352,18 +370,6 @@ class App:
             limits=Limits(self.clock, failures=self.failures, a_second=self.settings.rate_limit),
             version=version_of("evhold"),
         )
-
-
-def _tell_ghost(ghost: Ghost) -> None:
-    """Said where the operator looks; what each reservation was asked stands in its history."""
-    log.warning(
-        "station.ghost",
-        station=ghost.station_id,
-        evse=ghost.evse_id,
-        connector=ghost.connector_id,
-        asked=list(ghost.asked),
-        removed=ghost.removed,
-    )
 
 
 def migrate(url: str, *, post: bool) -> bool:
@@ -382,11 +388,12 @@ def world() -> SimulatedWorld:
 
 
 @asynccontextmanager
-async def registry(settings: Settings) -> AsyncIterator[bindings.RegistryCalls]:
+async def registry(settings: Settings) -> AsyncIterator[RegistryCalls]:
     """The provisioning calls, bound to the database of these settings; they work with the server stopped."""
     clock, ids = SystemClock(), SystemIds()
     storage = open_storage(settings.database, clock=clock)
     try:
-        yield bindings.registry_calls(storage, who=Actor("terminal"), clock=clock, ids=ids)
+        kept = Kept(settings.most_kept, storage=storage, clock=clock)
+        yield registry_calls(storage, who=Actor("terminal"), clock=clock, ids=ids, kept=kept)
     finally:
         await storage.close()

@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from evhold.usecases.traces import Kind
+
 
 class Address(msgspec.Struct, frozen=True):
     """Where a listener stands; port 0 is a free one."""
@@ -61,6 +63,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_message: int = 512
     max_unread: int = 1024
     station_queue: int = 16
+    stations_kept: int = 2_000_000
+    tokens_kept: int = 20_000_000
+    keys_kept: int = 100_000
+    webhooks_kept: int = 100
     keep_history: int = 0
     drain: float = 5.0
     frame_log: int = 64
@@ -76,6 +82,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tls_key: tuple[str, ...] = ()
     tls_client_ca: str | None = None
     given: frozenset[str] = frozenset()
+
+    @property
+    def most_kept(self) -> dict[Kind, int]:
+        """How many of each kind there may be."""
+        return {
+            Kind.STATIONS: self.stations_kept,
+            Kind.TOKENS: self.tokens_kept,
+            Kind.KEYS: self.keys_kept,
+            Kind.WEBHOOKS: self.webhooks_kept,
+        }
 
     @property
     def shown_database(self) -> str:

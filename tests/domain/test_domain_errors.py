@@ -17,7 +17,7 @@ TEXTS = {
     errors.KeyUnknown(3): "no key 3",
     errors.WebhookUnknown(3): "no webhook 3",
     errors.DeliveryUnknown(4): "no dead delivery 4",
-    errors.TooManyWebhooks(100): "at most 100 webhooks",
+    errors.LimitReached("keys-kept", 3): "--keys-kept 3: there are as many as may be kept",
     errors.NotifyNotInstalled(): "evhold[notify]",
     errors.ReservationEnded(ID, "Used"): "42 has ended: Used",
     errors.OrderInProgress(ID): "42 waits for another order",

@@ -32,6 +32,7 @@ from evhold.domain.variables import Variable
 from evhold.gateway.frame_log import FrameLog, LoggedFrame
 from evhold.ocpp.v201 import routes as v201
 from evhold.outward import webhook_calls
+from evhold.settings import Settings
 from evhold.usecases import (
     audit,
     b05_set_variables,
@@ -43,6 +44,7 @@ from evhold.usecases import (
     retention,
     timeline,
 )
+from evhold.usecases.kept import Kept
 from evhold.usecases.keyring import KeyRing
 from evhold.usecases.operator_call import RawCall
 from evhold.usecases.ports import (
@@ -245,6 +247,7 @@ def make_calls(
 ) -> web.Calls:
     """The use cases, bound as a node binds them."""
     bound = {"storage": storage, "stations": stations, "clock": clock}
+    kept = Kept(Settings().most_kept, storage=storage, clock=clock)
     return web.Calls(
         reservations=web.ReservationCalls(
             place=partial(h01_reserve.place, **bound, ids=ids, rules=Rules()),
@@ -285,9 +288,9 @@ def make_calls(
             remove=partial(provision.remove_token, storage=storage, clock=clock),
             forget=partial(retention.forget, storage=storage, clock=clock, ids=ids),
         ),
-        keys=key_calls(storage, ring=KeyRing(storage=storage, clock=clock), clock=clock, ids=ids),
+        keys=key_calls(storage, ring=KeyRing(storage=storage, clock=clock), clock=clock, ids=ids, kept=kept),
         webhooks=webhook_calls(
-            storage, send=HttpSender(clock=clock, opened=LOOPBACK), clock=clock, ids=ids, opened=LOOPBACK
+            storage, send=HttpSender(clock=clock, opened=LOOPBACK), clock=clock, ids=ids, opened=LOOPBACK, kept=kept
         ),
         audit=audit_calls(storage, clock=clock),
         check_notify=Notifier(opened=LOOPBACK, resolve=resolve).check,

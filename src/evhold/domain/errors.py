@@ -6,7 +6,7 @@ DomainError
     NothingToAsk, NoCancelRequest, CancelInProgress
     ReservationsNotSupported, UnspecifiedEvseNotSupported, TokenNotAccepted
     StationOffline, StationBusy, ReservationsAffected, GoesThroughReservations
-    WebhookUnknown, DeliveryUnknown, TooManyWebhooks, NotifyNotInstalled
+    WebhookUnknown, DeliveryUnknown, NotifyNotInstalled, LimitReached
     SerialNumberMismatch, SecurityProfileLowered
     InvalidOrder
     IdempotencyKeyReused, RequestInProgress
@@ -92,13 +92,14 @@ class DeliveryUnknown(DomainError):
 
 
 @dataclass(eq=False)
-class TooManyWebhooks(DomainError):
-    """There are as many as there may be."""
+class LimitReached(DomainError):
+    """There are as many as may be kept. ``limit``: the option that says how many, without its dashes."""
 
-    limit: int
+    limit: str
+    most: int
 
     def __str__(self) -> str:
-        return f"at most {self.limit} webhooks"
+        return f"--{self.limit} {self.most}: there are as many as may be kept"
 
 
 @dataclass(eq=False)

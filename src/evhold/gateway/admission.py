@@ -75,6 +75,8 @@ class Refusal:
     station_id: StationId | None = None
 
 
+#: There are as many stations as may be kept.
+_FULL: Final = Refusal(503, "stations-kept", (("Retry-After", "300"),))
 _UNAUTHORIZED: Final = (("WWW-Authenticate", 'Basic realm="evhold", charset="UTF-8"'),)
 
 
@@ -85,15 +87,18 @@ class Gatekeeper:
     Args:
         credentials: Looks a station up by its case-folded id; reads memory only, for the handshake cannot wait.
         unknown_stations: Whether a station that nobody provisioned is refused or let in.
+        has_room: Whether one more of these may be kept.
     """
 
     credentials: CredentialsOf
     unknown_stations: Literal["reject", "accept"] = "reject"
+    has_room: Callable[[], bool] = lambda: True
 
     def decide(self, path: str, *, headers: Mapping[str, str], link: Link = PLAIN) -> Admission | Refusal:
         """Return who connects, or the answer that refuses it.
 
-        404 for a bad or unknown id, 401 for wrong credentials, 403 for another station's certificate or too low a profile.
+        404 for a bad or unknown id, 401 for wrong credentials, 403 for another station's certificate or too low a profile,
+        503 for an unknown one where there is no room.
 
         Args:
             path: The request's target, percent-encoded.
@@ -121,10 +126,12 @@ class Gatekeeper:
             return Refusal(404, "unknown-station")
         if " " in station_id:
             return Refusal(404, "bad-station-id")
+        if link.common_name is not None and link.common_name.casefold() != station_id.casefold():
+            return Refusal(403, "certificate-of-another")
+        if not self.has_room():
+            return _FULL
         if link.common_name is None:
             return Admission(StationId(station_id), provisioned=False)
-        if link.common_name.casefold() != station_id.casefold():
-            return Refusal(403, "certificate-of-another")
         return Admission(StationId(station_id), False, MUTUAL_TLS, link.common_name)
 
     def _by_certificate(self, known: Credentials, link: Link) -> Admission | Refusal:

@@ -299,6 +299,7 @@ class Figures:
         refusals: Counts by the name of the limit that was passed.
         reservations: By state, from the database.
         sweep_lag_s: How far the expiry sweep is behind, in seconds; 0 when nothing is overdue.
+        kept: How many there are, and may be, by what is kept; what was not counted yet is left out.
     """
 
     connected: Callable[[], int]
@@ -313,6 +314,7 @@ class Figures:
     sweep_lag_s: Callable[[], float]
     #: How many nodes there are, and whether this one hears the others; None: there is but one.
     nodes: Callable[[], tuple[int, bool] | None] = lambda: None
+    kept: Callable[[], Mapping[str, tuple[int, int]]] = dict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

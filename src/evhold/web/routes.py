@@ -161,7 +161,7 @@ STATIONS: Final = (
         handler=stations.put,
         body=dto.StationPut,
         answers={200: dto.StationDto, 201: dto.StationDto},
-        problems=("security-profile-lowered",),
+        problems=("security-profile-lowered", "limit-reached"),
     ),
     Operation(
         method="DELETE",
@@ -251,7 +251,7 @@ TOKENS: Final = (
         handler=tokens.put,
         body=dto.TokenPut,
         answers={200: dto.TokenDto, 201: dto.TokenDto},
-        problems=("notify-not-installed",),
+        problems=("notify-not-installed", "limit-reached"),
     ),
     Operation(
         method="DELETE",
@@ -298,6 +298,7 @@ KEYS: Final = (
         handler=keys.create,
         body=dto.KeyCreate,
         answers={201: dto.KeyDto},
+        problems=("limit-reached",),
     ),
     Operation(
         method="DELETE",
