@@ -2,10 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Final, Literal
 
+from evhold import security
 from evhold.domain.access import Actor, ApiKey
 from evhold.domain.authorization import Token, TokenInfo
 from evhold.domain.station import Registration, Station
@@ -13,8 +14,9 @@ from evhold.domain.transaction import Event
 from evhold.domain.values import Heard, IdToken, StationId
 from evhold.gateway.counters import BUCKETS_S, Counters
 from evhold.ocpp.v201 import routes as v201
-from evhold.settings import Settings
 from evhold.usecases import (
+    a01_password,
+    a04_security_events,
     audit,
     b01_boot,
     b05_set_variables,
@@ -122,6 +124,8 @@ def use_cases(
     async def boot(told: b01_boot.Boot, context: Connected, /, *, heard_at: datetime) -> b01_boot.BootAnswer:
         storage = storage_of(context)
         answer = await b01_boot.boot(told, context, heard_at=heard_at, storage=storage, clock=clock, rules=rules)
+        if told.reason != b01_boot.TRIGGERED:
+            await a01_password.restarted(context, storage=storage, clock=clock)
         on_registered(context)
         if answer.status is Registration.ACCEPTED:
             reactions.booted(context, at=heard_at, restarted=told.reason != b01_boot.TRIGGERED)
@@ -161,6 +165,14 @@ def use_cases(
         storage = storage_of(connected)
         return h04_end.report(connected.station_id, reservation_id, status, heard=heard, storage=storage)
 
+    def security_event(
+        kind: str, connected: Connected, /, *, happened_at: datetime, tech_info: str | None, heard_at: datetime
+    ) -> Awaitable[None]:
+        storage = storage_of(connected)
+        return a04_security_events.told(
+            kind, connected, happened_at=happened_at, tech_info=tech_info, heard_at=heard_at, storage=storage
+        )
+
     return v201.UseCases(
         boot=boot,
         heartbeat=partial(b01_boot.heartbeat, clock=clock),
@@ -169,23 +181,13 @@ def use_cases(
         transaction=transaction,
         connector_status=connector_status,
         reservation_status=reservation_status,
+        security_event=security_event,
     )
 
 
 def _spread(answer: b01_boot.BootAnswer, chance: float) -> b01_boot.BootAnswer:
     """Stations that were all accepted in one storm do not all come again in the same second."""
     return replace(answer, interval=answer.interval * (1 + INTERVAL_SPREAD * chance))
-
-
-def rules_of(settings: Settings) -> Rules:
-    """The rules that these settings make."""
-    return Rules(
-        call_timeout=timedelta(seconds=settings.call_timeout),
-        expiry_grace=timedelta(seconds=settings.expiry_grace),
-        expiring_before=timedelta(seconds=settings.expiring_before),
-        restore_delay=timedelta(seconds=settings.restore_delay),
-        accept_unknown_tokens=settings.unknown_tokens == "accept",
-    )
 
 
 def figures_of(
@@ -276,6 +278,16 @@ def station_calls(
         remove=remove,
         read_capabilities=read_capabilities(parts, storage=parts.storage),
         switch=partial(b05_set_variables.switch_reservations, storage=storage, variables=parts.variables, clock=clock),
+        change_password=security.password_change(
+            storage=storage,
+            enduring=parts.enduring,
+            variables=parts.variables,
+            stations=stations,
+            clock=clock,
+            ids=parts.ids,
+            refresh=refresh_credentials,
+        ),
+        security_events=partial(a04_security_events.page, storage=storage),
         messages=messages,
         schemas=_schemas,
         call=partial(

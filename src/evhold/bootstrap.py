@@ -21,7 +21,7 @@ from evhold.adapters.sql.migrate import migrate as migrate_database
 from evhold.adapters.sql.recorder import SqlRecorder
 from evhold.adapters.sql.storage import open_storage
 from evhold.alone import Alone
-from evhold.bounds import Listening, server_settings
+from evhold.bounds import Listening, rules_of, server_settings
 from evhold.caches import Caches
 from evhold.cluster import Cluster
 from evhold.domain.access import Actor
@@ -74,7 +74,7 @@ class App:
         self.certificates = security.certificates(settings)
         self.clock = SystemClock()
         self.orders = TaskOrders()
-        self.rules = bindings.rules_of(settings)
+        self.rules = rules_of(settings)
         self.storage = open_storage(settings.database, clock=self.clock)
         self.log = EventLog(self.storage)
         self.credentials = CredentialsCache(lambda ids: self.enduring.read(lambda tx: tx.stations.credentials(ids)))
@@ -118,7 +118,10 @@ class App:
             settings, storage=self.parts.storage, enduring=self.enduring, clock=self.clock, ids=self.ids, kept=self.kept
         )
         self.reactions = Reactions(self._world())
-        self.life = StationLife(self.parts, self.reactions, self.cluster, self.kept)
+        self.incidents = security.IncidentLog(
+            storage=self.enduring, clock=self.clock, days=settings.keep_security_events
+        )
+        self.life = StationLife(self.parts, self.reactions, self.cluster, self.kept, on_incident=self.incidents.note)
         self.node = Node(
             hooks=self.life.hooks(),
             clock=self.clock,
@@ -200,6 +203,7 @@ class App:
         made = await provision.ensure_admin(settings.admin_key, storage=self.storage, clock=self.clock, ids=self.ids)
         self.sweeper.start()
         self._tasks.append(asyncio.create_task(self._keep_house(), name="housekeeping"))
+        self._tasks.append(asyncio.create_task(self.incidents.run(), name="incidents"))
         self.trouble = None
         return Listening(
             api=Address(settings.api.host, api_port),
@@ -227,6 +231,7 @@ class App:
         try:
             await self.life.store_heard(storage=self.storage)
             await self.keys.store_uses()
+            await self.incidents.store(self.storage)
         except StorageAway as error:
             log.warning("stopped.storage-away", error=str(error))
         await self.storage.close()
@@ -288,6 +293,7 @@ class App:
                     before=self.clock.now() - timedelta(days=self.settings.keep_audit), storage=self.storage
                 )
                 await self.pruner.look()
+                await self.incidents.prune(self.storage)
             except StorageAway as error:
                 log.warning("housekeeping.storage-away", error=str(error))
 

@@ -196,6 +196,7 @@ OPTIONS: Final = (
     Option("drain", _seconds, "SECONDS", "over which stations are sent away at the end [5]"),
     Option("frame-log", _count, "MIB", "recent OCPP frames kept in memory [64]"),
     Option("keep-audit", _some, "DAYS", "who did what (GET /audit) is deleted after so long [365]"),
+    Option("keep-security-events", _some, "DAYS", "GET /security-events; of each station 500 at most [90]"),
     Option("rate-limit", _count, "N", "requests a second by one key; more are answered 429; 0: no limit [2000]"),
     Option(
         "failed-logins", _some, "N", "wrong keys, links, sessions, station passwords a minute by address, then 429 [20]"

@@ -71,6 +71,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain: float = 5.0
     frame_log: int = 64
     keep_audit: int = 365
+    keep_security_events: int = 90
     rate_limit: int = 2_000
     failed_logins: int = 20
     request_timeout: float = 20.0

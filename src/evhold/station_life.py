@@ -9,6 +9,7 @@ import structlog
 from evhold.alone import Alone
 from evhold.bindings import Parts
 from evhold.cluster import Cluster
+from evhold.domain.security import Incident
 from evhold.domain.values import StationId
 from evhold.gateway.node import Hooks
 from evhold.gateway.registry import Registry
@@ -17,7 +18,7 @@ from evhold.ocpp.router import Context
 from evhold.ocpp.rpc.connection import OutgoingCall
 from evhold.ocpp.v201 import reservation as v201_reservation
 from evhold.ocpp.v201 import routes as v201
-from evhold.usecases import b01_boot, late
+from evhold.usecases import a01_password, b01_boot, late
 from evhold.usecases.ghosts import Ghost
 from evhold.usecases.kept import Kept
 from evhold.usecases.ports import CallFailed, CallResult, Storage, StorageAway
@@ -58,6 +59,7 @@ class StationLife:
     reactions: Reactions
     cluster: Alone | Cluster
     kept: Kept
+    on_incident: Callable[[Incident], None] = lambda incident: None
     heard: dict[StationId, datetime] = field(default_factory=dict)
 
     def hooks(self) -> Hooks:
@@ -68,6 +70,7 @@ class StationLife:
             on_heard=self._hear,
             on_late=self._late,
             on_stray=self._answer,
+            on_incident=self.on_incident,
         )
 
     def last_heard(self, station_id: StationId) -> datetime | None:
@@ -92,6 +95,7 @@ class StationLife:
         await b01_boot.open_connection(
             context, version=context.version, storage=storage, clock=clock, numbered=self.cluster.are_many
         )
+        await a01_password.connected(context, storage=storage, clock=clock)
         self.reactions.opened(context)
         await self.cluster.opened(context)
 

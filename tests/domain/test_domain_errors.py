@@ -34,6 +34,8 @@ TEXTS = {
     errors.ReservationsAffected([ID]): "1 live reservations",
     errors.GoesThroughReservations("ReserveNow"): "ReserveNow goes through",
     errors.SerialNumberMismatch(): "not the one of the certificate",
+    errors.PasswordChangePending(CS): "CS1 has not shown yet which of two passwords",
+    errors.GoesThroughPassword(): "POST /stations/{id}/password",
     errors.SecurityProfileLowered(3): "security profile is 3, and only goes up",
     errors.InvalidOrder("evseId", "is not positive"): "evseId: is not positive",
     errors.IdempotencyKeyReused(): "another body",

@@ -34,6 +34,8 @@ from evhold.ocpp.v201 import routes as v201
 from evhold.outward import webhook_calls
 from evhold.settings import Settings
 from evhold.usecases import (
+    a01_password,
+    a04_security_events,
     audit,
     b05_set_variables,
     figures,
@@ -273,6 +275,8 @@ def make_calls(
             switch=partial(
                 b05_set_variables.switch_reservations, storage=storage, variables=PlayedVariables(stations), clock=clock
             ),
+            change_password=partial(_change_password, storage=storage, stations=stations, clock=clock, ids=ids),
+            security_events=partial(a04_security_events.page, storage=storage),
             messages=stations.messages,
             call=partial(_call, **bound),
             schemas=v201.schemas,
@@ -313,6 +317,19 @@ def make_calls(
         signer=Signer("the secret of the tests"),
         limits=Limits(clock, failures=Failures(1_000_000)),
         version="0",
+    )
+
+
+async def _change_password(station_id, password, *, who, storage, stations, clock, ids):
+    order = a01_password.Order(station_id=station_id, password=password, who=who)
+    return await a01_password.change(
+        order,
+        storage=storage,
+        enduring=storage,
+        variables=PlayedVariables(stations),
+        stations=stations,
+        clock=clock,
+        ids=ids,
     )
 
 

@@ -7,7 +7,7 @@ DomainError
     ReservationsNotSupported, UnspecifiedEvseNotSupported, TokenNotAccepted
     StationOffline, StationBusy, ReservationsAffected, GoesThroughReservations
     WebhookUnknown, DeliveryUnknown, NotifyNotInstalled, LimitReached
-    SerialNumberMismatch, SecurityProfileLowered
+    SerialNumberMismatch, SecurityProfileLowered, PasswordChangePending, GoesThroughPassword
     InvalidOrder
     IdempotencyKeyReused, RequestInProgress
 """
@@ -301,3 +301,24 @@ class SecurityProfileLowered(DomainError):
             f"its lowest security profile is {self.profile}, and only goes up;"
             " to begin anew, remove the station and provision it again"
         )
+
+
+@dataclass(eq=False)
+class PasswordChangePending(DomainError):
+    """Two passwords of the station are valid: it has not shown yet which one it has."""
+
+    station_id: StationId
+
+    def __str__(self) -> str:
+        return (
+            f"Charging Station {self.station_id} has not shown yet which of two passwords it has: it will when it connects"
+            " by the new one, or restarts; until then only the new one may be offered again"
+        )
+
+
+@dataclass(eq=False)
+class GoesThroughPassword(DomainError):
+    """A raw call would set a password that nobody here knows."""
+
+    def __str__(self) -> str:
+        return "a password is changed by POST /stations/{id}/password, or the station would be locked out"

@@ -48,6 +48,7 @@ class Admission:
         security_profile: By which it was let in; 0: nothing was asked of it.
         common_name: Of its certificate.
         password: Which one it proved, while two are valid (A01).
+        offer: The salt of the new one of these two.
     """
 
     station_id: StationId
@@ -55,6 +56,7 @@ class Admission:
     security_profile: int = 0
     common_name: str | None = None
     password: Literal["old", "new"] | None = None
+    offer: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,17 +146,20 @@ class Gatekeeper:
         return Admission(known.station_id, security_profile=MUTUAL_TLS, common_name=name)
 
     def _by_password(self, known: Credentials, *, authorization: str | None, link: Link) -> Admission | Refusal:
-        if known.password_hash is None:
-            # One that was let in unknown has no password: it stays welcome only as long as unknown ones are.
-            if known.security_profile == 0 or (known.security_profile is None and self.unknown_stations == "accept"):
-                return Admission(known.station_id)
-            is_let_in = None
-        else:
-            is_let_in = _proved(known, authorization=authorization)
-        if is_let_in is None:
+        proved = _proved(known, authorization=authorization)
+        if proved is None and self._is_let_in_without(known):
+            return Admission(known.station_id)
+        if proved is None:
             return Refusal(401, "wrong-credentials", _UNAUTHORIZED, Incidents.WRONG_CREDENTIALS, known.station_id)
-        password = None if known.next_hash is None else is_let_in
-        return Admission(known.station_id, security_profile=TLS if link.is_tls else BASIC, password=password)
+        profile = TLS if link.is_tls else BASIC
+        if known.next_hash is None:
+            return Admission(known.station_id, security_profile=profile)
+        return Admission(known.station_id, security_profile=profile, password=proved, offer=known.next_salt)
+
+    def _is_let_in_without(self, known: Credentials) -> bool:
+        # One that was let in unknown has no password: it stays welcome only as long as unknown ones are.
+        is_unknown = known.security_profile is None and self.unknown_stations == "accept"
+        return known.password_hash is None and (known.security_profile == 0 or is_unknown)
 
 
 def _proved(known: Credentials, *, authorization: str | None) -> Literal["old", "new"] | None:

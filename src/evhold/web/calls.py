@@ -8,9 +8,11 @@ from typing import Any, Literal, Protocol, TypeVar
 from evhold.domain.access import Actor, ApiKey, AuditRow, AuditWanted
 from evhold.domain.authorization import Token
 from evhold.domain.reservation import Reservation, State, Transition
+from evhold.domain.security import SecurityEvent
 from evhold.domain.station import Station
 from evhold.domain.values import IdToken, StationId
 from evhold.domain.webhooks import Delivery, DeliveryState, Outcome, Webhook
+from evhold.usecases.a01_password import Changed, NotTaken
 from evhold.usecases.figures import Figures as PeriodFigures
 from evhold.usecases.h01_reserve import Placed, Proposed, Replaced, ReplaceOrder, ReserveOrder
 from evhold.usecases.h02_cancel import Canceled, CancelOrder, Wished
@@ -124,6 +126,22 @@ class SwitchReservations(Protocol):
     ) -> Awaitable[str | CallFailed | NoAnswer | NeverSent]: ...
 
 
+class ChangePassword(Protocol):
+    """The station is asked to take a new password; None: one is made."""
+
+    def __call__(
+        self, station_id: str, password: str | None, *, who: Actor
+    ) -> Awaitable[Changed | NotTaken | CallFailed | NeverSent]: ...
+
+
+class SecurityEventPage(Protocol):
+    """Newest first, of this station or of all, before this number."""
+
+    def __call__(
+        self, station_id: str | None, *, limit: int, before: int | None = None
+    ) -> Awaitable[list[SecurityEvent]]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StationCalls:
     """Charging Stations; those that name one raise StationUnknown.
@@ -137,6 +155,8 @@ class StationCalls:
     remove: RemoveStation
     read_capabilities: Callable[[StationId], Awaitable[Station | CallFailed | NoAnswer | NeverSent]]
     switch: SwitchReservations
+    change_password: ChangePassword
+    security_events: SecurityEventPage
     messages: Messages
     call: Callable[[RawCall], Awaitable[CallAnswer]]
     schemas: Callable[[], Mapping[str, bytes]]

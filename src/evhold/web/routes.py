@@ -17,6 +17,7 @@ from evhold.web.operations import (
 )
 from evhold.web.page_routes import DRIVER, SESSION
 from evhold.web.readings import READINGS
+from evhold.web.security_routes import SECURITY
 from evhold.web.webhook_routes import WEBHOOKS
 
 RESERVATIONS: Final = (
@@ -210,6 +211,7 @@ STATIONS: Final = (
         problems=(
             "station-unknown",
             "goes-through-reservations",
+            "goes-through-password",
             "reservations-affected",
             "station-call-error",
             *NOT_SENT,
@@ -344,4 +346,7 @@ EVENTS: Final = (
     ),
 )
 
-OPERATIONS: Final = (*RESERVATIONS, *STATIONS, *TOKENS, *KEYS, *AUDIT, *EVENTS, *DRIVER, *SESSION, *READINGS, *WEBHOOKS)
+OPERATIONS: Final = (
+    *(*RESERVATIONS, *STATIONS, *TOKENS, *KEYS, *AUDIT, *EVENTS, *DRIVER, *SESSION),
+    *(*READINGS, *WEBHOOKS, *SECURITY),
+)
