@@ -107,10 +107,7 @@ async def test_both_are_valid_before_it_is_sent_and_the_new_one_alone_once_it_is
         NEW,
     )
     assert [event.key for event in world.storage.told] == ["CS1", "CS1"]
-    assert [(who, detail) for who, _, _, detail in world.storage.tables.audit] == [
-        ("cli", "offered"),
-        ("cli", "the new one is valid"),
-    ]
+    assert world.storage.tables.audit == [("cli", "change password", "CS1", "offered")]
     assert [one.type.value for one in world.storage.tables.security_events] == ["ReconfigurationOfSecurityParameters"]
 
 
@@ -164,6 +161,7 @@ async def test_both_stay_valid_until_the_station_shows_which_it_has(world, outco
         assert world.valid() == [OLD, NEW]
         await world.comes(by, restarted=restarted)
         assert world.valid() == [left]
+        assert world.storage.tables.audit[-1][0] == "station"
 
 
 async def test_both_are_valid_after_a_crash(world):

@@ -112,7 +112,7 @@ async def change(
 
     Requirements: A01.FR.02, A01.FR.03, A01.FR.04, A01.FR.06, A01.FR.07, A01.FR.08
     """
-    given, who = order.password, order.who
+    given = order.password
     if given is not None and not is_ocpp_password(given):
         raise InvalidOrder(
             "password", f"{SHORTEST_PASSWORD} to {LONGEST_OCPP_PASSWORD} letters, digits or any of * - _ = : + | @ ."
@@ -128,7 +128,7 @@ async def change(
             hashed = hash_password(offered.salt, offered.password)
             _store(tx, station, replace(known, next_salt=offered.salt, next_hash=hashed), at=clock.now())
         detail = "offered again" if offered.again else "offered"
-        tx.audit.add(at=clock.now(), who=who, what="change password", station_id=station.id, detail=detail)
+        tx.audit.add(at=clock.now(), who=order.who, what="change password", station_id=station.id, detail=detail)
         return offered
 
     offer = await storage.transact(work)
@@ -142,7 +142,7 @@ async def change(
     # A01.FR.03: it has it. A01.FR.04: it has not, and gets in by the old one; it may have it since it was asked before.
     if taken or not offer.again:
         new, at = taken is Taken.ACCEPTED, clock.now()
-        await enduring.transact(lambda tx: _settle(tx, offer.station_id, new=new, salt=offer.salt, at=at, who=who))
+        await enduring.transact(lambda tx: _settle(tx, offer.station_id, new=new, salt=offer.salt, at=at))
     if isinstance(outcome, CallFailed):
         # Some stations repeat what they were sent.
         return replace(outcome, description=outcome.description.replace(offer.password, "****"))
@@ -165,7 +165,13 @@ async def restarted(connected: Connected, *, storage: Storage, clock: Clock) -> 
 
 async def _shown(connected: Connected, *, new: bool, storage: Storage, clock: Clock) -> None:
     station_id, salt, at = connected.station_id, connected.offer, clock.now()
-    await storage.transact(lambda tx: _settle(tx, station_id, new=new, salt=salt, at=at, who=STATION))
+
+    def work(tx: Tx) -> None:
+        if _settle(tx, station_id, new=new, salt=salt, at=at):
+            detail = "the new one is valid" if new else "the old one stays"
+            tx.audit.add(at=at, who=STATION, what="change password", station_id=station_id, detail=detail)
+
+    await storage.transact(work)
     connected.password = connected.offer = None
 
 
@@ -211,13 +217,13 @@ def _taken(outcome: list[Variable] | CallFailed | NoAnswer | NeverSent) -> Taken
             return Taken.ACCEPTED if status == ACCEPTED else None
 
 
-def _settle(tx: Tx, station_id: StationId, *, new: bool, salt: bytes | None, at: datetime, who: Actor) -> None:
-    """One of the two is the only one. ``salt``: of the offer that is meant; of another one nothing is known."""
+def _settle(tx: Tx, station_id: StationId, *, new: bool, salt: bytes | None, at: datetime) -> bool:
+    """One of the two is the only one, if ``salt`` is still that of the offer; of another one nothing is known."""
     if tx.stations.find(station_id) is None:
-        return
+        return False
     station, known = _known(tx, station_id)
     if known.next_hash is None or known.next_salt != salt:
-        return
+        return False
     kept = replace(known, next_salt=None, next_hash=None)
     if new:
         kept = replace(kept, password_salt=known.next_salt, password_hash=known.next_hash)
@@ -226,8 +232,7 @@ def _settle(tx: Tx, station_id: StationId, *, new: bool, salt: bytes | None, at:
         )
         tx.security_events.add(event)
     _store(tx, station, kept, at=at)
-    detail = "the new one is valid" if new else "the old one stays"
-    tx.audit.add(at=at, who=who, what="change password", station_id=station.id, detail=detail)
+    return True
 
 
 def _store(tx: Tx, station: Station, credentials: Credentials, *, at: datetime) -> None:
