@@ -46,7 +46,7 @@ from evhold.registry import RegistryCalls, registry_calls
 from evhold.settings import Address, Settings, named
 from evhold.simulator.options import World as SimulatedWorld
 from evhold.station_life import StationLife, expectations, offsets, tell_ghost
-from evhold.usecases import audit, h04_end, provision, retention, signing
+from evhold.usecases import h04_end, provision, retention, signing
 from evhold.usecases.kept import Kept
 from evhold.usecases.keyring import KeyRing
 from evhold.usecases.known_tokens import KnownTokens
@@ -118,9 +118,7 @@ class App:
             settings, storage=self.parts.storage, enduring=self.enduring, clock=self.clock, ids=self.ids, kept=self.kept
         )
         self.reactions = Reactions(self._world())
-        self.incidents = security.IncidentLog(
-            storage=self.enduring, clock=self.clock, days=settings.keep_security_events
-        )
+        self.incidents = security.IncidentLog(storage=self.enduring, clock=self.clock)
         self.life = StationLife(self.parts, self.reactions, self.cluster, self.kept, on_incident=self.incidents.note)
         self.node = Node(
             hooks=self.life.hooks(),
@@ -289,11 +287,8 @@ class App:
                 await self.keys.store_uses()
                 await self.credentials.refresh()
                 await self.log.prune(before=self.clock.now() - EVENTS_KEPT)
-                await audit.prune(
-                    before=self.clock.now() - timedelta(days=self.settings.keep_audit), storage=self.storage
-                )
+                await security.prune_trails(self.settings, storage=self.storage, clock=self.clock)
                 await self.pruner.look()
-                await self.incidents.prune(self.storage)
             except StorageAway as error:
                 log.warning("housekeeping.storage-away", error=str(error))
 

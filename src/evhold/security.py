@@ -17,7 +17,7 @@ from evhold.domain.values import StationId
 from evhold.domain.variables import Variable
 from evhold.gateway.tls import Certificates, TlsFiles, TlsUnusable
 from evhold.settings import Settings
-from evhold.usecases import a01_password, a04_security_events
+from evhold.usecases import a01_password, a04_security_events, audit
 from evhold.usecases.ports import CallFailed, Clock, Ids, NeverSent, NoAnswer, StationCommands, Storage, Variables
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("evhold")
@@ -102,19 +102,24 @@ def certificates(settings: Settings) -> Certificates | None:
         raise ConfigError(error.option, error.reason) from error
 
 
+async def prune_trails(settings: Settings, *, storage: Storage, clock: Clock) -> None:
+    """Who did what, and what was noted of security, is gone where it is older than the settings keep it."""
+    await audit.prune(before=clock.now() - timedelta(days=settings.keep_audit), storage=storage)
+    events_before = clock.now() - timedelta(days=settings.keep_security_events)
+    await a04_security_events.prune(before=events_before, storage=storage)
+
+
 class IncidentLog:
     """Incidents on their way to the database: never waited for, alike ones together, so that nobody fills a disk.
 
     Args:
         storage: One transaction a second at most.
         clock: Ours.
-        days: For which events are kept.
     """
 
-    def __init__(self, *, storage: Storage, clock: Clock, days: int) -> None:
+    def __init__(self, *, storage: Storage, clock: Clock) -> None:
         self._storage = storage
         self._clock = clock
-        self._kept = timedelta(days=days)
         self._waiting: Counter[Incident] = Counter()
         self._since: dict[Incident, datetime] = {}
         self._dropped = 0
@@ -135,10 +140,6 @@ class IncidentLog:
             await self._some.wait()
             await self.store(self._storage)
             await asyncio.sleep(STORE_EVERY_S)
-
-    async def prune(self, storage: Storage) -> None:
-        """Old events are gone."""
-        await a04_security_events.prune(before=self._clock.now() - self._kept, storage=storage)
 
     async def store(self, storage: Storage) -> None:
         """What waits is stored."""

@@ -6,17 +6,28 @@ import asyncio
 import json
 import ssl
 from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 import websockets
+from msgspec import structs
 from secured import PASSWORD, Secured
 
 from evhold.adapters.clock import SystemClock
 from evhold.domain.security import Incident, Incidents
 from evhold.domain.values import StationId
-from evhold.security import MOST_WAITING, IncidentLog
+from evhold.security import MOST_WAITING, IncidentLog, prune_trails
 from tls_stage import station_tls, stranger
+
+
+class MovedClock(SystemClock):
+    """So many days from now."""
+
+    days = 0
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(days=self.days)
 
 
 def connecting(node: Secured, station_id: str, *, tls: ssl.SSLContext, headers: dict[str, str] | None = None) -> Any:
@@ -114,7 +125,7 @@ async def test_an_unknown_station_has_no_events(node: Secured) -> None:
 
 async def test_a_storm_of_incidents_is_bounded(node: Secured) -> None:
     """So many kinds wait at most, and what is more is counted."""
-    log = IncidentLog(storage=node.app.storage, clock=SystemClock(), days=90)
+    log = IncidentLog(storage=node.app.storage, clock=SystemClock())
     for number in range(MOST_WAITING + 50):
         log.note(
             Incident(
@@ -124,3 +135,17 @@ async def test_a_storm_of_incidents_is_bounded(node: Secured) -> None:
     await log.store(node.app.storage)
     shown = (await node.http.get("/security-events", params={"limit": 500})).json()
     assert len(shown) == MOST_WAITING
+
+
+async def test_old_events_are_gone(node: Secured) -> None:
+    """Older than --keep-security-events, and the audit's older than --keep-audit."""
+    await node.put("CS1", password=PASSWORD)
+    await refused(connecting(node, "CS1", tls=station_tls()))
+    clock = MovedClock()
+    settings = structs.replace(node.app.settings, keep_audit=200, keep_security_events=100)
+    await events(node, "CS1")
+    for days, left in ((99, (1, 1)), (101, (0, 1)), (201, (0, 0))):
+        clock.days = days
+        await prune_trails(settings, storage=node.app.storage, clock=clock)
+        shown = [(await node.http.get(path)).json() for path in ("/security-events", "/audit")]
+        assert tuple(min(len(rows), 1) for rows in shown) == left
