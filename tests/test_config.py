@@ -69,6 +69,15 @@ def test_the_table_has_every_setting() -> None:
         ("", {"EVHOLD_ADMIN_KEY": "short"}, "EVHOLD_ADMIN_KEY"),
         ("", {"EVHOLD_UNKNOWN_TOKENS": "perhaps"}, "EVHOLD_UNKNOWN_TOKENS"),
         ("", {"EVHOLD_WEBHOOK_ALLOW": "10.0.0.1/8"}, "EVHOLD_WEBHOOK_ALLOW"),
+        ("", {"EVHOLD_OIDC_ISSUER": "id.example"}, "EVHOLD_OIDC_ISSUER"),
+        ("", {"EVHOLD_OIDC_ISSUER": "http://id.example"}, "EVHOLD_OIDC_ISSUER"),
+        ("", {"EVHOLD_OIDC_ISSUER": "http://127.0.0.1.id.example"}, "EVHOLD_OIDC_ISSUER"),
+        ("", {"EVHOLD_OIDC_ISSUER": "https://user@id.example"}, "EVHOLD_OIDC_ISSUER"),
+        ("", {"EVHOLD_OIDC_ISSUER": "https://id.example?realm=a"}, "EVHOLD_OIDC_ISSUER"),
+        ("oidc-audience = []", {}, "oidc-audience"),
+        ('oidc-role = "chief=cpo"', {}, "oidc-role"),
+        ('oidc-role = "admin="', {}, "oidc-role"),
+        ('oidc-role = ["admin=cpo", "driver=cpo"]', {}, "oidc-role"),
     ],
 )
 def test_a_bad_setting_is_named_in_one_line(
@@ -79,6 +88,21 @@ def test_a_bad_setting_is_named_in_one_line(
         load_from(text, path=tmp_path, **environment)
     assert culprit in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_an_issuer_is_named_as_its_tokens_do(tmp_path: Path) -> None:
+    """With the slash at its end where it has one; in clear on this machine alone. Roles and audiences may be lists."""
+    for url in (
+        "https://acme.eu.auth0.com/",
+        "https://id.example:8443/realms/cpo",
+        "http://localhost:1/r",
+        "http://[::1]:1",
+    ):
+        assert load_from(path=tmp_path, given={"oidc_issuer": url}).oidc_issuer == url
+    text = 'oidc-audience = "a, b"\noidc-role = ["admin=cn=ops,dc=cpo", "operator = Night shift"]'
+    settings = load_from(text, path=tmp_path)
+    assert settings.oidc_audience == ("a", "b")
+    assert settings.oidc_role == (("admin", "cn=ops,dc=cpo"), ("operator", "Night shift"))
 
 
 def test_a_file_that_was_asked_for_must_be_there(tmp_path: Path) -> None:

@@ -23,6 +23,9 @@ ANYWHERE = Address("0.0.0.0", 9000)
         (Settings(tls_key=("key.pem",)), "--tls-key"),
         (Settings(tls_client_ca="ca.pem"), "--tls-client-ca"),
         (Settings(tls_cert=("rsa.pem", "ecdsa.pem"), tls_key=("key.pem",)), "--tls-key"),
+        (Settings(oidc_issuer="https://id.example"), "--oidc-issuer"),
+        (Settings(oidc_audience=("a",), given=frozenset({"oidc_audience"})), "--oidc-audience"),
+        (Settings(oidc_roles_claim="r", given=frozenset({"oidc_roles_claim"})), "--oidc-roles-claim"),
         (Settings(tls_cert=("cert.pem",), stations=ANYWHERE, unknown_stations="accept"), "--unknown-stations"),
     ],
 )
@@ -43,6 +46,7 @@ def test_settings_that_do_not_go_together_are_refused(settings: Settings, culpri
         Settings(unknown_stations="accept", stations=Address("::1", 9000)),
         Settings(unknown_stations="accept", stations=ANYWHERE, insecure=True),
         Settings(nats="nats://127.0.0.1:4222", database="postgresql://evhold@db/evhold"),
+        Settings(oidc_issuer="https://id.example", oidc_audience=("evhold",)),
     ],
 )
 def test_settings_that_go_together_pass(settings: Settings) -> None:

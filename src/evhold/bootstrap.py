@@ -21,7 +21,7 @@ from evhold.adapters.sql.migrate import migrate as migrate_database
 from evhold.adapters.sql.recorder import SqlRecorder
 from evhold.adapters.sql.storage import open_storage
 from evhold.alone import Alone
-from evhold.bounds import Listening, rules_of, server_settings
+from evhold.bounds import Listening, server_settings
 from evhold.caches import Caches
 from evhold.cluster import Cluster
 from evhold.domain.access import Actor
@@ -29,7 +29,6 @@ from evhold.domain.events import Event, RegistryChanged
 from evhold.domain.limits import Failures
 from evhold.domain.values import StationId
 from evhold.gateway.admission import Gatekeeper
-from evhold.gateway.counters import Counters
 from evhold.gateway.credentials import CredentialsCache
 from evhold.gateway.frame_log import FrameLog
 from evhold.gateway.mesh import NobodyThere, NoReply
@@ -42,17 +41,15 @@ from evhold.ocpp.v201 import reservation as v201_reservation
 from evhold.ocpp.v201 import routes as v201
 from evhold.ocpp.v201.provisioning import Provisioning
 from evhold.outward import Outward
-from evhold.registry import RegistryCalls, registry_calls
 from evhold.settings import Address, Settings, named
 from evhold.simulator.options import World as SimulatedWorld
-from evhold.station_life import StationLife, expectations, offsets, tell_ghost
-from evhold.usecases import h04_end, provision, retention, signing
-from evhold.usecases.kept import Kept
+from evhold.station_life import StationLife, expectations, offsets
+from evhold.usecases import audit, h04_end, provision, retention, signing
+from evhold.usecases.ghosts import Ghost
 from evhold.usecases.keyring import KeyRing
 from evhold.usecases.known_tokens import KnownTokens
 from evhold.usecases.ports import StorageAway
 from evhold.usecases.reactions import Reactions, World
-from evhold.usecases.traces import Kind
 from evhold.web import calls as web
 from evhold.web.app import build_app
 from evhold.web.limits import Limits
@@ -74,7 +71,8 @@ class App:
         self.certificates = security.certificates(settings)
         self.clock = SystemClock()
         self.orders = TaskOrders()
-        self.rules = rules_of(settings)
+        self.bearers = security.bearers(settings, clock=self.clock)
+        self.rules = bindings.rules_of(settings)
         self.storage = open_storage(settings.database, clock=self.clock)
         self.log = EventLog(self.storage)
         self.credentials = CredentialsCache(lambda ids: self.enduring.read(lambda tx: tx.stations.credentials(ids)))
@@ -106,24 +104,14 @@ class App:
         self.keys = KeyRing(storage=self.parts.storage, clock=self.clock)
         self.tokens = KnownTokens(storage=self.parts.patient, clock=self.clock)
         self.caches = Caches(self.credentials, self.keys, self.tokens)
-        counters = Counters()
-        self.kept = Kept(
-            settings.most_kept,
-            storage=self.parts.storage,
-            clock=self.clock,
-            refusals=counters.refusals,
-            stations=lambda: len(self.credentials),
-        )
         self.outward = Outward(
-            settings, storage=self.parts.storage, enduring=self.enduring, clock=self.clock, ids=self.ids, kept=self.kept
+            settings, storage=self.parts.storage, enduring=self.enduring, clock=self.clock, ids=self.ids
         )
         self.reactions = Reactions(self._world())
-        self.incidents = security.IncidentLog(storage=self.enduring, clock=self.clock)
-        self.life = StationLife(self.parts, self.reactions, self.cluster, self.kept, on_incident=self.incidents.note)
+        self.life = StationLife(self.parts, self.reactions, self.cluster)
         self.node = Node(
             hooks=self.life.hooks(),
             clock=self.clock,
-            counters=counters,
             frame_log=FrameLog(settings.frame_log * 1024 * 1024),
             call_timeout_s=settings.call_timeout,
             queue_limit=settings.station_queue,
@@ -182,9 +170,7 @@ class App:
         stations = StationServer(
             self.node,
             registry=self.registry,
-            gatekeeper=Gatekeeper(
-                self.credentials.find, settings.unknown_stations, lambda: self.kept.has_room(Kind.STATIONS)
-            ),
+            gatekeeper=Gatekeeper(self.credentials.find, settings.unknown_stations),
             versions={v201.SUBPROTOCOL: v201.version(use_cases)},
             settings=server_settings(settings),
             is_away=lambda: self.health.is_long or not self.cluster.is_alive,
@@ -201,7 +187,6 @@ class App:
         made = await provision.ensure_admin(settings.admin_key, storage=self.storage, clock=self.clock, ids=self.ids)
         self.sweeper.start()
         self._tasks.append(asyncio.create_task(self._keep_house(), name="housekeeping"))
-        self._tasks.append(asyncio.create_task(self.incidents.run(), name="incidents"))
         self.trouble = None
         return Listening(
             api=Address(settings.api.host, api_port),
@@ -221,6 +206,8 @@ class App:
             await api.stop()
         await self.orders.finish(timeout_s=10)
         await self.outward.stop()
+        if self.bearers is not None:
+            await self.bearers.close()
         await self.cluster.stop()
         await self.health.close()
         for task in self._tasks:
@@ -229,7 +216,6 @@ class App:
         try:
             await self.life.store_heard(storage=self.storage)
             await self.keys.store_uses()
-            await self.incidents.store(self.storage)
         except StorageAway as error:
             log.warning("stopped.storage-away", error=str(error))
         await self.storage.close()
@@ -287,7 +273,9 @@ class App:
                 await self.keys.store_uses()
                 await self.credentials.refresh()
                 await self.log.prune(before=self.clock.now() - EVENTS_KEPT)
-                await security.prune_trails(self.settings, storage=self.storage, clock=self.clock)
+                await audit.prune(
+                    before=self.clock.now() - timedelta(days=self.settings.keep_audit), storage=self.storage
+                )
                 await self.pruner.look()
             except StorageAway as error:
                 log.warning("housekeeping.storage-away", error=str(error))
@@ -324,7 +312,7 @@ class App:
             # Nobody asks again for what an outage kept from being stored.
             read_capabilities=bindings.read_capabilities(self.parts, storage=self.enduring),
             expect=self.sweeper.expect,
-            tell_ghost=tell_ghost,
+            tell_ghost=_tell_ghost,
         )
 
     # The API
@@ -344,13 +332,10 @@ class App:
                 last_heard=self.life.last_heard,
                 refresh_credentials=self.credentials.refresh,
                 expect=expectations(self.registry),
-                kept=self.kept,
             ),
             site=bindings.site_calls(self.parts),
-            tokens=bindings.token_calls(
-                self.parts.storage, clock=self.clock, ids=self.ids, known=self.tokens, kept=self.kept
-            ),
-            keys=bindings.key_calls(self.parts.storage, ring=self.keys, clock=self.clock, ids=self.ids, kept=self.kept),
+            tokens=bindings.token_calls(self.parts.storage, clock=self.clock, ids=self.ids, known=self.tokens),
+            keys=bindings.key_calls(self.parts.storage, ring=self.keys, clock=self.clock, ids=self.ids),
             webhooks=self.outward.calls,
             audit=bindings.audit_calls(self.parts.storage, clock=self.clock),
             check_notify=self.outward.notifier.check,
@@ -363,14 +348,26 @@ class App:
                 storage=self.storage,
                 sweeper=self.sweeper,
                 nodes=lambda: self.cluster.figures,
-                kept=self.kept,
             ),
             trouble=lambda: self.trouble or self.cluster.trouble or self.health.trouble,
             notice=lambda: self.cluster.notice,
             signer=signer,
             limits=Limits(self.clock, failures=self.failures, a_second=self.settings.rate_limit),
             version=version_of("evhold"),
+            bearers=self.bearers,
         )
+
+
+def _tell_ghost(ghost: Ghost) -> None:
+    """Said where the operator looks; what each reservation was asked stands in its history."""
+    log.warning(
+        "station.ghost",
+        station=ghost.station_id,
+        evse=ghost.evse_id,
+        connector=ghost.connector_id,
+        asked=list(ghost.asked),
+        removed=ghost.removed,
+    )
 
 
 def migrate(url: str, *, post: bool) -> bool:
@@ -389,12 +386,11 @@ def world() -> SimulatedWorld:
 
 
 @asynccontextmanager
-async def registry(settings: Settings) -> AsyncIterator[RegistryCalls]:
+async def registry(settings: Settings) -> AsyncIterator[bindings.RegistryCalls]:
     """The provisioning calls, bound to the database of these settings; they work with the server stopped."""
     clock, ids = SystemClock(), SystemIds()
     storage = open_storage(settings.database, clock=clock)
     try:
-        kept = Kept(settings.most_kept, storage=storage, clock=clock)
-        yield registry_calls(storage, who=Actor("terminal"), clock=clock, ids=ids, kept=kept)
+        yield bindings.registry_calls(storage, who=Actor("terminal"), clock=clock, ids=ids)
     finally:
         await storage.close()

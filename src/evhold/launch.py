@@ -16,6 +16,7 @@ import msgspec
 import structlog
 import uvloop
 
+from evhold import bindings
 from evhold.bootstrap import App, new_key, world
 from evhold.bounds import Listening
 from evhold.config import ConfigError
@@ -24,7 +25,6 @@ from evhold.domain.authorization import TokenStatus
 from evhold.domain.station import Location
 from evhold.domain.values import IdToken
 from evhold.ocpp.v201.datatypes import IdTokenType
-from evhold.registry import registry_calls
 from evhold.settings import Address, Settings
 from evhold.simulator.blueprint import KEPT, Driver, Place, everybody, plan
 from evhold.simulator.site import Reach, run_site
@@ -82,6 +82,7 @@ def check_settings(settings: Settings) -> None:
     if settings.nats is not None and not settings.database.startswith("postgresql://"):
         raise ConfigError("--nats", "several nodes need a database that they share: --database postgresql://...")
     _check_tls(settings)
+    _check_oidc(settings)
     if settings.insecure or settings.stations.is_loopback:
         return
     # Design decision 13: an open door beyond this machine needs to be asked for by name.
@@ -98,6 +99,15 @@ def _check_tls(settings: Settings) -> None:
                 raise ConfigError(option, "needs --tls-cert")
     elif settings.tls_key and len(settings.tls_key) != len(settings.tls_cert):
         raise ConfigError("--tls-key", "names one key for each file of --tls-cert, in the same order")
+
+
+def _check_oidc(settings: Settings) -> None:
+    if settings.oidc_issuer is None:
+        for name in sorted(one for one in settings.given if one.startswith("oidc_")):
+            raise ConfigError("--" + name.replace("_", "-"), "needs --oidc-issuer")
+    elif not settings.oidc_audience:
+        # Without it a token for any other service of this issuer would open this one.
+        raise ConfigError("--oidc-issuer", "needs --oidc-audience: whom its tokens are for")
 
 
 def calm_garbage_collection() -> None:
@@ -205,7 +215,7 @@ async def _play(app: App, listening: Listening, stop: asyncio.Event, *, size: in
 
 async def _provision_stations(app: App, *, size: int) -> dict[str, str]:
     """The demo's stations stand at their places; their passwords."""
-    calls = registry_calls(app.storage, who=DEMO, clock=app.clock, ids=app.ids, kept=app.kept)
+    calls = bindings.registry_calls(app.storage, who=DEMO, clock=app.clock, ids=app.ids)
     passwords: dict[str, str] = {}
     for one in plan(size):
         station_id = one.options.station_id
@@ -218,7 +228,7 @@ async def _provision_stations(app: App, *, size: int) -> dict[str, str]:
 
 async def _provision_drivers(app: App, *, size: int) -> dict[str, str]:
     """The cards of the demo's people are registered, and a few for who tries it; the keys of the apps."""
-    calls = registry_calls(app.storage, who=DEMO, clock=app.clock, ids=app.ids, kept=app.kept)
+    calls = bindings.registry_calls(app.storage, who=DEMO, clock=app.clock, ids=app.ids)
     for text in DEMO_TOKENS:
         await calls.tokens.put(provision.TokenOrder(id_token=IdToken(text, "ISO14443"), group=DEMO_GROUP), who=DEMO)
     await calls.tokens.put(DEMO_LOST, who=DEMO)

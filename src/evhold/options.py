@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Final, Literal
 
+from evhold.domain.access import Role
+from evhold.domain.networks import is_safe
 from evhold.settings import Address
 
 PREFIX: Final = "EVHOLD_"
@@ -140,6 +142,34 @@ def _files(value: object) -> tuple[str, ...]:
     return files
 
 
+def _issuer(value: object) -> str:
+    text = _text(value)
+    if find_spec("joserfc") is None:
+        raise ValueError("needs the extra oidc: pip install 'evhold[oidc]'")
+    if not re.fullmatch(r"https?://[^/?#@\s]+(/[^?#\s]*)?", text):
+        raise ValueError("is the issuer's address, as its tokens name it in iss")
+    if not is_safe(text):
+        raise ValueError("is https://..., or http://... of this machine")
+    return text
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    listed = value if isinstance(value, list) else _text(value).split(",")
+    if not listed:
+        raise ValueError("names nothing")
+    return tuple(_text(one) for one in listed)
+
+
+def _roles(value: object) -> tuple[tuple[str, str], ...]:
+    pairs = [one.partition("=") for one in _texts(value)]
+    roles = {str(role) for role in Role}
+    if not all(role.strip() in roles and meant.strip() for role, _, meant in pairs):
+        raise ValueError("is a list of ROLE=VALUE; roles are " + ", ".join(Role))
+    if len({meant.strip() for _, _, meant in pairs}) < len(pairs):
+        raise ValueError("names a value twice")
+    return tuple((role.strip(), meant.strip()) for role, _, meant in pairs)
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """One setting. ``parse`` takes a text, or what TOML has, and raises ValueError with words that go after the name."""
@@ -188,15 +218,10 @@ OPTIONS: Final = (
     Option("max-message", _some, "KIB", "of one message of a station, inflated [512]"),
     Option("max-unread", _some, "KIB", "that may wait for a station that does not read [1024]"),
     Option("station-queue", _some, "N", "calls that may wait for one station; more: 503 station-busy [16]"),
-    Option("stations-kept", _some, "N", "provisioned or let in unknown; a new one more is refused [2000000]"),
-    Option("tokens-kept", _some, "N", "registered [20000000]"),
-    Option("keys-kept", _some, "N", "API keys that are not revoked [100000]"),
-    Option("webhooks-kept", _some, "N", "of which each looks at every event [100]"),
     Option("keep-history", _count, "DAYS", "then what has ended is deleted, its history too; 0: kept for ever [0]"),
     Option("drain", _seconds, "SECONDS", "over which stations are sent away at the end [5]"),
     Option("frame-log", _count, "MIB", "recent OCPP frames kept in memory [64]"),
     Option("keep-audit", _some, "DAYS", "who did what (GET /audit) is deleted after so long [365]"),
-    Option("keep-security-events", _some, "DAYS", "GET /security-events; of each station 500 at most [90]"),
     Option("rate-limit", _count, "N", "requests a second by one key; more are answered 429; 0: no limit [2000]"),
     Option(
         "failed-logins", _some, "N", "wrong keys, links, sessions, station passwords a minute by address, then 429 [20]"
@@ -209,4 +234,9 @@ OPTIONS: Final = (
     Option("tls-cert", _files, "FILE", "stations connect by TLS alone, --api stays plain: security profile 2 [none]"),
     Option("tls-key", _files, "FILE", "the certificate's key [in the certificate's file]"),
     Option("tls-client-ca", _text, "FILE", "who signs stations' certificates: security profile 3 too [none]"),
+    Option("oidc-issuer", _issuer, "URL", "whose OpenID Connect access tokens the API takes beside its keys [none]"),
+    Option("oidc-audience", _texts, "TEXT", "whom these tokens are for: one of their aud has to be one of these"),
+    Option("oidc-roles-claim", _text, "NAME", "where their roles are; dots lead inside, realm_access.roles [roles]"),
+    Option("oidc-role", _roles, "ROLE=VALUE", "which values mean which role [called as ours: admin, operator, ...]"),
+    Option("oidc-tokens-claim", _text, "NAME", "where a driver's IdTokens are, each TOKEN:TYPE [evhold_tokens]"),
 )

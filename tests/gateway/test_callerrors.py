@@ -35,7 +35,6 @@ class Played:
                     transaction=self._fail,
                     connector_status=lambda *told, **more: None,
                     reservation_status=self._fail,
-                    security_event=self._fail,
                 )
             )
         )

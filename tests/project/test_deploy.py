@@ -136,17 +136,22 @@ def test_what_the_image_copies_exists_and_is_let_through() -> None:
     let_in = {line[1:] for line in read("Dockerfile.dockerignore").splitlines() if line.startswith("!")}
     assert [name for name in copied if not (ROOT / name).exists()] == []
     paths = {path.relative_to(ROOT).as_posix() for name in copied for path in [ROOT / name] if path.is_file()}
-    paths |= {"deploy/requirements-cluster.txt", *(name for name in copied if (ROOT / name).is_dir())} - {"deploy/"}
+    paths |= {*(name for name in copied if (ROOT / name).is_dir())} - {"deploy/"}
     assert paths - let_in == set()
 
 
-def test_the_clusters_pins_are_the_locked_ones() -> None:
-    """The extra's packages and the time zones are pinned as in the lock of development, by the same hashes."""
-    pinned = blocks(read("requirements-cluster.txt"))
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [("cluster", {"tzdata"}), ("oidc", {"cffi", "cryptography", "pycparser"})],
+    ids=["cluster", "oidc"],
+)
+def test_the_extras_pins_are_the_locked_ones(name: str, more: set[str]) -> None:
+    """An extra's packages and what they need are pinned as in the lock of development, by the same hashes."""
+    pinned = blocks(read(f"requirements-{name}.txt"))
     locked = blocks((ROOT / "requirements-dev.txt").read_text(encoding="utf-8"))
     extra = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
-    needed = {re.split(r"[<>=]", line)[0] for line in extra["cluster"]}
-    assert pinned.keys() == needed | {"tzdata"}
+    needed = {re.split(r"[<>=]", line)[0] for line in extra[name]}
+    assert pinned.keys() == needed | more
     assert {name: locked[name] for name in pinned} == pinned
 
 

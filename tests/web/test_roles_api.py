@@ -54,9 +54,6 @@ MATRIX: dict[str, tuple[int, ...]] = {
     "switchReservations": OPERATING,
     "listMessages": INSIGHT,
     "callStation": OPERATING,
-    "changePassword": OPERATING,
-    "listStationSecurityEvents": INSIGHT,
-    "listSecurityEvents": INSIGHT,
     "listActions": INSIGHT,
     # tokens
     "listTokens": INSIGHT,

@@ -38,6 +38,11 @@ class ApiKey:
     revoked_at: datetime | None = None
     last_used_at: datetime | None = None
 
+    @property
+    def called(self) -> str:
+        """What the audit calls who holds it."""
+        return f"key {self.id}" + (f" ({self.name})" if self.name else "")
+
     def is_valid(self, at: datetime) -> bool:
         """Neither revoked nor expired."""
         return self.revoked_at is None and (self.expires_at is None or at < self.expires_at)

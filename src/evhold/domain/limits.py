@@ -72,7 +72,7 @@ class Failures:
 
     def __init__(self, a_minute: int, *, most: int = MOST) -> None:
         self._allowance = Allowance(a_minute / 60, at_once=a_minute, most=most)
-        #: By what was tried (``key``, ``link``, ``session``, ``station``): how often it failed.
+        #: By what was tried (``key``, ``bearer``, ``link``, ``session``, ``station``): how often it failed.
         self.counts: dict[str, int] = {}
         #: How many of them were told to wait.
         self.refused = 0

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Final
+from urllib.parse import urlsplit
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
@@ -70,3 +71,15 @@ def literal(host: str) -> Address | None:
         return ip_address(host.strip("[]").partition("%")[0])
     except ValueError:
         return None
+
+
+def is_safe(url: str) -> bool:
+    """Whether nobody on the way can read or change what is at this address: https, or a loopback host."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    known = literal(host)
+    is_loopback = host == "localhost" if known is None else known.is_loopback
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback))

@@ -66,8 +66,7 @@ class KeyRing:
         if event is None:
             self.forget(None)
         elif isinstance(event, RegistryChanged) and event.kind == "key":
-            # A token that was forgotten may have stood in any of them.
-            self.forget(int(event.key) if event.key.isdecimal() else None)
+            self.forget(int(event.key))
 
     def forget(self, key_id: int | None) -> None:
         """This key, or every one, is read again when it is next used."""

@@ -82,9 +82,9 @@ def _route(path: str, by_method: Mapping[str, Operation]) -> HTTPRouteHandler:
     async def handle(request: Req) -> Response[bytes] | Stream:
         operation = by_method[request.scope["method"]]
         if not operation.is_public:
-            role = caller_of(request).key.role
+            role = caller_of(request).role
             if role not in operation.roles:
-                raise forbidden(f"a key of role {role} may not do this")
+                raise forbidden(f"a caller of role {role} may not do this")
         return await operation.handler(request)
 
     parts = [f"{part[:-1]}:str}}" if part[-1:] == "}" and ":" not in part else part for part in path.split("/")]

@@ -1,12 +1,14 @@
-"""The gate before ``/api/v1``: no key and no session, no answer, not even 404."""
+"""The gate before ``/api/v1``: no key, no token and no session, no answer, not even 404."""
 
 from typing import Final, cast
 
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Receive, Scope, Send
 
+from evhold.domain.access import ApiKey
+from evhold.domain.identity import Identity
 from evhold.usecases.ports import StorageAway
-from evhold.web import cookies
+from evhold.web import bearers, cookies
 from evhold.web.calls import Calls
 from evhold.web.operations import BASE
 from evhold.web.problems import Problem
@@ -19,7 +21,8 @@ _HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Gate:
-    """An ASGI application in front of another one: below ``/api/v1`` it lets valid API keys and sessions pass.
+    """An ASGI application in front of another one: below ``/api/v1`` it lets valid API keys, an issuer's
+    tokens and sessions pass.
 
     Whoever passed is ``scope["state"]["caller"]``. It stands before the routing, so that 401 comes before 404 and 405.
     """
@@ -35,7 +38,7 @@ class Gate:
         elif (scope["path"] == BASE or scope["path"].startswith(BASE + "/")) and not scope["path"].startswith(BY_LINK):
             try:
                 caller = await self._caller(scope)
-                self._calls.limits.check_rate(caller.key.id)
+                self._calls.limits.check_rate(caller.counted_as)
             except StorageAway:
                 await _answer(send, Problem("storage-unavailable"))
                 return
@@ -50,14 +53,10 @@ class Gate:
         await self._app(scope, receive, send)
 
     async def _caller(self, scope: HTTPScope) -> Caller:
-        """Whose key is given, or, where none is, whose signed in."""
+        """Whose key or token is given, or, where none is, whose signed in."""
         given = _header(scope, b"authorization")
         if given:
-            key = await self._calls.keys.authenticate(secret) if (secret := _bearer(given)) else None
-            if key is None:
-                self._calls.limits.failed("key", client_of(scope))
-                raise Problem("unauthorized", "give a valid key as Authorization: Bearer KEY")
-            return Caller(key, address=client_of(scope))
+            return Caller(await self._holder(_bearer(given), client_of(scope)), address=client_of(scope))
         found = await signed_in(_header(scope, b"cookie"), calls=self._calls, address=client_of(scope))
         if found is None:
             raise Problem("unauthorized", "give a valid key as Authorization: Bearer KEY, or sign in")
@@ -68,6 +67,16 @@ class Gate:
             # A browser sends the cookie along whoever wrote the page; only ours knows the token.
             raise Problem("csrf-token-missing", f"send the csrf of /session as {cookies.CSRF_HEADER}")
         return Caller(key, session.ends, client_of(scope))
+
+    async def _holder(self, secret: str | None, address: str) -> ApiKey | Identity:
+        """Who holds this key, or whom an issuer's token speaks for."""
+        if secret and self._calls.bearers is not None and bearers.is_token(secret):
+            return await bearers.identity(secret, calls=self._calls, address=address)
+        key = await self._calls.keys.authenticate(secret) if secret else None
+        if key is None:
+            self._calls.limits.failed("key", address)
+            raise Problem("unauthorized", "give a valid key as Authorization: Bearer KEY")
+        return key
 
 
 def _header(scope: HTTPScope, wanted: bytes) -> list[str]:

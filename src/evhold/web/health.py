@@ -42,13 +42,13 @@ async def metrics(request: Req) -> Response[bytes]:
 @get("/openapi.json")
 async def openapi_json(request: Req) -> Response[bytes]:
     """OpenAPI 3.1."""
-    return reply(openapi.document(calls_of(request).version))
+    return reply(_document(request))
 
 
 @get("/docs")
 async def docs(request: Req) -> Response[bytes]:
     """The reference, readable offline."""
-    return _html(page_of(openapi.document(calls_of(request).version)))
+    return _html(page_of(_document(request)))
 
 
 @get("/problems/{name:str}")
@@ -63,6 +63,11 @@ async def problem(request: Req) -> Response[bytes]:
         f'<link rel="stylesheet" href="/static/docs.css"><main><h1>{escape(name)}</h1><p>{status}: {escape(title)}.</p>'
         '<p><a href="/docs">All calls</a></p></main></html>'
     )
+
+
+def _document(request: Req) -> bytes:
+    calls = calls_of(request)
+    return openapi.document(calls.version, None if calls.bearers is None else calls.bearers.discovery)
 
 
 def _html(text: str) -> Response[bytes]:

@@ -40,17 +40,18 @@ class Limits:
             self.throttled += 1
             raise too_often("rate-limited", wait)
 
-    def failed(self, what: str, address: str) -> None:
+    def failed(self, what: str, address: str, *, why: str | None = None) -> None:
         """A credential was wrong: return where that is to be said, a Problem 429 where its address has had too many tries.
 
         Args:
-            what: ``key``, ``session`` or ``link``.
+            what: ``key``, ``bearer``, ``session`` or ``link``.
             address: Where it came from.
+            why: For the log: what is wrong with it, and nothing of it.
         """
         wait = self.failures.note(what, address, now=self._clock.monotonic())
         if wait:
             raise too_often("too-many-failures", wait)
-        log.warning("login.failed", what=what, address=address)
+        log.warning("login.failed", what=what, address=address, **({} if why is None else {"why": why}))
 
 
 def too_often(name: str, wait_s: float) -> Problem:

@@ -10,6 +10,7 @@ from typing import Final, Protocol
 import msgspec
 from litestar.response import Stream
 
+from evhold.domain.access import ApiKey
 from evhold.domain.events import (
     ConnectorChanged,
     Event,
@@ -120,13 +121,14 @@ class Wanted:
         self._names = asked.name
         self._id_token = None if asked.id_token is None else asked.id_token.casefold()
         self._caller = caller
+        self._key_id = caller.holder.id if isinstance(caller.holder, ApiKey) else None
 
     def text_of(self, told: Told | None) -> bytes | None:
         """The event's text, or None where it is not for this caller."""
         if told is None:
             return GAP
         if isinstance(told.event, RegistryChanged):
-            self._is_key_changed |= (told.event.kind, told.event.key) == ("key", str(self._caller.key.id))
+            self._is_key_changed |= self._key_id is not None and _is_of_key(told.event, self._key_id)
         name = name_of(told.event)
         data = event_dto(told.event)
         if data is None or not self._is_wanted(name, told.event):
@@ -134,10 +136,10 @@ class Wanted:
         return text(told.seq, name=name, data=data)
 
     async def is_over(self) -> bool:
-        """The key was revoked, or it or the session has ended."""
-        if self._is_key_changed:
+        """The key was revoked, or it or the session has ended, or the issuer's token."""
+        if self._is_key_changed and self._key_id is not None:
             with suppress(StorageAway):
-                if await self._calls.keys.by_id(self._caller.key.id) is None:
+                if await self._calls.keys.by_id(self._key_id) is None:
                     return True
                 self._is_key_changed = False
         return self._caller.ends is not None and self._calls.clock.now() >= self._caller.ends
@@ -156,6 +158,10 @@ class Wanted:
             return self._id_token is None
         id_token = event.reservation.terms.id_token
         return self._id_token in (None, id_token.id_token.casefold()) and self._caller.owns(id_token)
+
+
+def _is_of_key(event: RegistryChanged, key_id: int) -> bool:
+    return (event.kind, event.key) == ("key", str(key_id))
 
 
 def _station_of(event: Event) -> str:

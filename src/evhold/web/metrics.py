@@ -28,7 +28,6 @@ class Scrape(Collector):
         yield GaugeMetricFamily("evhold_sweep_lag_seconds", "How far the expiry sweep is behind", value=lag)
         yield from self._nodes()
         yield from self._refusals()
-        yield from self._kept()
         yield self._by_status()
         yield self._calls()
         figures = self._figures
@@ -47,22 +46,13 @@ class Scrape(Collector):
     def _refusals(self) -> Iterator[Metric]:
         failures = self._limits.failures
         failed = CounterMetricFamily("evhold_failed_logins", "Wrong credentials, by what was tried", labels=["what"])
-        for what in ("key", "session", "link", "station"):
+        for what in ("key", "bearer", "session", "link", "station"):
             failed.add_metric([what], failures.counts.get(what, 0))
         yield failed
         refused = CounterMetricFamily("evhold_requests_refused", "Requests answered 429", labels=["reason"])
         refused.add_metric(["rate"], self._limits.throttled)
         refused.add_metric(["failures"], failures.refused)
         yield refused
-
-    def _kept(self) -> Iterator[Metric]:
-        kept = GaugeMetricFamily("evhold_kept", "What is kept, as last counted", labels=["what"])
-        most = GaugeMetricFamily("evhold_kept_most", "How much of it may be kept", labels=["what"])
-        for what, (count, limit) in self._figures.kept().items():
-            kept.add_metric([what], count)
-            most.add_metric([what], limit)
-        yield kept
-        yield most
 
     def _by_status(self) -> Metric:
         family = GaugeMetricFamily("evhold_reservations", "Reservations by status", labels=["status"])

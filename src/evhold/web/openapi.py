@@ -27,7 +27,7 @@ _ALWAYS: Final = (
     "internal-error",
 )
 #: Problems that say when to come again, beside those that always say the same.
-_WAITS: Final = ("rate-limited", "too-many-failures")
+_WAITS: Final = ("rate-limited", "too-many-failures", "issuer-unavailable")
 _HEADERS: Final[dict[str, tuple[str, Json]]] = {
     "Idempotency-Key": ("A repeat with the same key gets the first answer", {"type": "string", "maxLength": 255}),
     "Prefer": ("wait=SECONDS: answer after so long at the latest; the order goes on", {"type": "string"}),
@@ -49,8 +49,8 @@ EXAMPLES: Final[dict[str, Json]] = {
 
 
 @cache
-def document(version: str) -> bytes:
-    """The OpenAPI document as JSON."""
+def document(version: str, issuer: str | None = None) -> bytes:
+    """The OpenAPI document as JSON; ``issuer`` is where one whose tokens are taken describes itself."""
     schemas = _schemas()
     paths: defaultdict[str, Json] = defaultdict(dict)
     for operation in OPERATIONS:
@@ -60,13 +60,14 @@ def document(version: str) -> bytes:
         "openapi": "3.1.0",
         "info": {"title": "evhold", "version": version, "description": "Reservations at OCPP 2.0.1 Charging Stations."},
         "servers": [{"url": "/"}],
-        "security": [{"key": []}, {"session": []}],
+        "security": [{"key": []}, {"session": []}, *([] if issuer is None else [{"oidc": []}])],
         "paths": paths,
         "components": {
             "schemas": {**schemas, "Problem": _problem_schema()},
             "securitySchemes": {
                 "key": {"type": "http", "scheme": "bearer"},
                 "session": {"type": "apiKey", "in": "cookie", "name": cookies.NAME},
+                **({} if issuer is None else {"oidc": {"type": "openIdConnect", "openIdConnectUrl": issuer}}),
             },
         },
     }
@@ -179,7 +180,7 @@ def _responses(operation: Operation) -> Json:
             answer["content"] = {media_type: {"schema": _schema_of(kind)}}
         responses[str(status)] = answer
     by_status: defaultdict[int, list[str]] = defaultdict(list)
-    unauthorized = () if operation.is_public else ("unauthorized",)
+    unauthorized = () if operation.is_public else ("unauthorized", "issuer-unavailable")
     csrf = () if operation.is_public or operation.method == "GET" else ("csrf-token-missing",)
     forbidden = () if operation.is_public or operation.roles == frozenset(Role) else ("forbidden",)
     too_large = ("body-too-large",) if operation.method in ("POST", "PUT", "PATCH") else ()

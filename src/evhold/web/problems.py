@@ -12,8 +12,8 @@ from evhold.domain import errors as domain
 #: Name -> (HTTP status, title). The type of a problem is ``/problems/NAME``, for ever.
 PROBLEMS: Final[dict[str, tuple[int, str]]] = {
     "invalid-request": (400, "The request breaks a rule"),
-    "unauthorized": (401, "An API key is needed"),
-    "forbidden": (403, "The API key may not do this"),
+    "unauthorized": (401, "A valid key or token is needed"),
+    "forbidden": (403, "The caller may not do this"),
     "csrf-token-missing": (403, "A change by the session cookie needs the session's X-CSRF-Token"),
     "foreign-origin": (403, "The request comes from another site's page"),
     "not-found": (404, "There is no such address"),
@@ -37,15 +37,10 @@ PROBLEMS: Final[dict[str, tuple[int, str]]] = {
     "token-not-accepted": (409, "The IdToken is not accepted"),
     "reservations-affected": (409, "Live reservations would end"),
     "goes-through-reservations": (409, "This action goes through /reservations"),
-    "goes-through-password": (409, "A password is changed by POST /stations/{id}/password"),
-    "password-change-pending": (
-        409,
-        "Two passwords of the Charging Station are valid, and it has not shown which it has",
-    ),
     "security-profile-lowered": (409, "The Charging Station's lowest security profile only goes up"),
     "variable-refused": (409, "The Charging Station did not set the variable"),
     "token-in-use": (409, "The IdToken has reservations that have not ended"),
-    "limit-reached": (409, "There are as many of these as may be kept"),
+    "too-many-webhooks": (409, "There are as many webhooks as there may be"),
     "notify-not-installed": (409, "Driver messages need the extra notify"),
     "request-in-progress": (409, "The first request with this Idempotency-Key is still running"),
     "request-timeout": (408, "The request did not arrive in time"),
@@ -54,14 +49,15 @@ PROBLEMS: Final[dict[str, tuple[int, str]]] = {
     "body-too-large": (413, "The body is too large"),
     "address-too-long": (414, "The address is too long"),
     "idempotency-key-reused": (422, "The Idempotency-Key was used with another body"),
-    "rate-limited": (429, "Too many requests by one key"),
-    "too-many-failures": (429, "Too many wrong keys, links or sessions from one address"),
+    "rate-limited": (429, "Too many requests by one caller"),
+    "too-many-failures": (429, "Too many wrong keys, tokens, links or sessions from one address"),
     "headers-too-large": (431, "The headers are too large"),
     "internal-error": (500, "A fault of ours"),
     "station-call-error": (502, "The Charging Station answered with an error"),
     "station-offline": (503, "The Charging Station is offline"),
     "station-busy": (503, "Too many calls wait for the Charging Station"),
     "storage-unavailable": (503, "The database can't be reached"),
+    "issuer-unavailable": (503, "The issuer of bearer tokens can't be reached"),
     "too-many-streams": (503, "Too many event streams are open"),
     "station-silent": (504, "The Charging Station did not answer"),
 }
@@ -74,7 +70,7 @@ BY_ERROR: Final[dict[str, str]] = {
     "KeyUnknown": "key-unknown",
     "WebhookUnknown": "webhook-unknown",
     "DeliveryUnknown": "delivery-unknown",
-    "LimitReached": "limit-reached",
+    "TooManyWebhooks": "too-many-webhooks",
     "NotifyNotInstalled": "notify-not-installed",
     "ReservationEnded": "reservation-ended",
     "OrderInProgress": "order-in-progress",
@@ -90,8 +86,6 @@ BY_ERROR: Final[dict[str, str]] = {
     "StationBusy": "station-busy",
     "ReservationsAffected": "reservations-affected",
     "GoesThroughReservations": "goes-through-reservations",
-    "PasswordChangePending": "password-change-pending",
-    "GoesThroughPassword": "goes-through-password",
     "SecurityProfileLowered": "security-profile-lowered",
     "InvalidOrder": "invalid-request",
     "IdempotencyKeyReused": "idempotency-key-reused",
@@ -185,7 +179,5 @@ def _more(error: domain.DomainError) -> dict[str, object]:
             return {"state": str(state)}
         case domain.VersionConflict(version=version):
             return {"version": version}
-        case domain.LimitReached(limit=limit, most=most):
-            return {"limit": limit, "most": most}
         case _:
             return {}

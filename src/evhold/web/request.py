@@ -15,6 +15,7 @@ from litestar.types import HTTPScope
 from msgspec import Struct
 
 from evhold.domain.access import Actor, ApiKey, Role
+from evhold.domain.identity import Identity
 from evhold.domain.values import By, IdToken
 from evhold.web.calls import Calls
 from evhold.web.dto import Time
@@ -27,22 +28,38 @@ MAX_WAIT_S: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever holds the API key; ``session_ends`` where a session stands for it, ``address`` where they call from."""
+    """Who calls: the holder of a key, or whom an issuer vouches for.
 
-    key: ApiKey
+    Args:
+        holder: What they may do, and for how long.
+        session_ends: Where a session stands for a key.
+        address: Where they call from.
+    """
+
+    holder: ApiKey | Identity
     session_ends: datetime | None = None
     address: str = ""
 
     @property
     def ends(self) -> datetime | None:
         """When this caller is let in no more; None: it is not known yet."""
-        ends = [at for at in (self.key.expires_at, self.session_ends) if at is not None]
+        ends = [at for at in (self.holder.expires_at, self.session_ends) if at is not None]
         return min(ends, default=None)
+
+    @property
+    def role(self) -> Role:
+        """What they may do."""
+        return self.holder.role
+
+    @property
+    def counted_as(self) -> object:
+        """Whose requests these are, where they are counted."""
+        return self.holder.id if isinstance(self.holder, ApiKey) else self.holder.called
 
     @property
     def is_driver(self) -> bool:
         """A driver sees its own tokens' reservations only."""
-        return self.key.role is Role.DRIVER
+        return self.role is Role.DRIVER
 
     @property
     def by(self) -> By:
@@ -52,21 +69,16 @@ class Caller:
     @property
     def actor(self) -> Actor:
         """What the audit calls this caller."""
-        return actor_of(self.key, self.address)
+        return Actor(self.holder.called, self.address)
 
     @property
     def visible(self) -> tuple[IdToken, ...] | None:
         """The tokens whose reservations this caller may see; None: all."""
-        return self.key.id_tokens if self.is_driver else None
+        return self.holder.id_tokens if self.is_driver else None
 
     def owns(self, id_token: IdToken) -> bool:
         """Whether this caller may act for the token."""
-        return not self.is_driver or id_token in self.key.id_tokens
-
-
-def actor_of(key: ApiKey, address: str) -> Actor:
-    """What the audit calls who holds the key."""
-    return Actor(f"key {key.id}" + (f" ({key.name})" if key.name else ""), address)
+        return not self.is_driver or id_token in self.holder.id_tokens
 
 
 def client_of(scope: HTTPScope) -> str:
@@ -196,5 +208,5 @@ def next_link(request: Req, after: str | None) -> dict[str, str]:
 
 
 def forbidden(why: str) -> Problem:
-    """The key may not do this."""
+    """The caller may not do this."""
     return Problem("forbidden", why)

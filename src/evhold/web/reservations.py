@@ -10,6 +10,7 @@ from litestar import Response
 from msgspec import Struct, UnsetType, json
 
 from evhold.domain.errors import ReservationUnknown, StationUnknown
+from evhold.domain.identity import Identity
 from evhold.domain.reservation import Reservation
 from evhold.domain.values import MAX_RESERVATION_ID, EvseId, StationId
 from evhold.usecases.h01_reserve import UNCHANGED, ReplaceOrder, ReserveOrder, TermsPatch
@@ -84,7 +85,7 @@ async def _order_of(request: Req, body: ReservationCreate, *, caller: Caller) ->
     if wrong:
         raise invalid(*wrong)
     if not caller.owns(terms.id_token):
-        raise forbidden("this key reserves for its own IdTokens only")
+        raise forbidden("a driver reserves for its own IdTokens only")
     if caller.is_driver and (body.force or body.notify):
         # What is called at an address is our doing: drivers have theirs stored by an operator.
         raise forbidden("force and notify are for operators")
@@ -108,7 +109,11 @@ async def _idempotent(request: Req, caller: Caller) -> IdempotentRequest | None:
     if not 1 <= len(key) <= MAX_KEY:
         raise invalid(("Idempotency-Key", f"has 1 to {MAX_KEY} characters"))
     digest = blake2b(await request.body(), digest_size=32).digest()
-    return IdempotentRequest(api_key_id=caller.key.id, key=key, body_hash=digest)
+    holder = caller.holder
+    if isinstance(holder, Identity):
+        # No key has the number 0; the digest keeps subjects apart.
+        return IdempotentRequest(api_key_id=0, key=f"oidc:{holder.digest}:{key}", body_hash=digest)
+    return IdempotentRequest(api_key_id=holder.id, key=key, body_hash=digest)
 
 
 async def _within(work: Awaitable[T], seconds: float | None) -> T | None:
@@ -208,7 +213,7 @@ def _changes(body: ReservationPatch, caller: Caller) -> TermsPatch:
     if isinstance(body.evse_id, int) and isinstance(body.connector_type, str):
         raise invalid(("connectorType", "give evseId or connectorType, not both"))
     if not isinstance(body.id_token, UnsetType) and not caller.owns(id_token(body.id_token)):
-        raise forbidden("this key reserves for its own IdTokens only")
+        raise forbidden("a driver reserves for its own IdTokens only")
     try:
         expiry = UNCHANGED if isinstance(body.expiry_date_time, UnsetType) else time_of(body.expiry_date_time)
     except OverflowError:

@@ -4,12 +4,12 @@ from urllib.parse import urlsplit
 
 from litestar import Response
 
-from evhold.domain.access import ApiKey
+from evhold.domain.access import Actor, ApiKey
 from evhold.web import cookies
 from evhold.web.calls import Calls
 from evhold.web.dto import SessionCreate, SessionDto
 from evhold.web.problems import Problem, invalid
-from evhold.web.request import Req, actor_of, body_of, calls_of, client_of, reply
+from evhold.web.request import Req, body_of, calls_of, client_of, reply
 
 
 async def create(request: Req) -> Response[bytes]:
@@ -25,7 +25,7 @@ async def create(request: Req) -> Response[bytes]:
         calls.limits.failed("session", client_of(request.scope))
         raise Problem("unauthorized", "there is no such key, or it is valid no more")
     calls.limits.check_rate(key.id)
-    await calls.audit.note("sign in", who=actor_of(key, client_of(request.scope)))
+    await calls.audit.note("sign in", who=Actor(key.called, client_of(request.scope)))
     value = cookies.issue(key.id, signer=calls.signer, now=calls.clock.now())
     return _told(request, key, csrf=cookies.csrf_of(value, signer=calls.signer), value=value)
 
@@ -47,7 +47,7 @@ async def end(request: Req) -> Response[bytes]:
     calls, address = calls_of(request), client_of(request.scope)
     found = await signed_in(request.headers.getall("Cookie", []), calls=calls, address=address)
     if found is not None:
-        await calls.audit.note("sign out", who=actor_of(found[0], address))
+        await calls.audit.note("sign out", who=Actor(found[0].called, address))
     headers = {"Set-Cookie": cookies.setting("", secure=_is_secure(request)), "Cache-Control": "no-store"}
     return Response(b"", status_code=204, headers=headers)
 

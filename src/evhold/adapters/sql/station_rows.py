@@ -27,8 +27,6 @@ _SAME_NAME: Final = (
     "epoch",
     "created_at",
 )
-#: What opens the door to it.
-SECRETS: Final = ("password_salt", "password_hash", "next_salt", "next_hash")
 #: What is provisioned; a station's own reports never change it.
 PROVISIONED: Final = frozenset(
     (
@@ -40,7 +38,8 @@ PROVISIONED: Final = frozenset(
         "location_name",
         "latitude",
         "longitude",
-        *SECRETS,
+        "password_salt",
+        "password_hash",
         "epoch",
         "created_at",
         "removed_at",
