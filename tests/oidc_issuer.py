@@ -6,9 +6,10 @@ import asyncio
 import json
 import time
 import warnings
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -29,9 +30,9 @@ class Moved(SystemClock):
 
     seconds: float = field(default=0.0)
 
-    def now(self) -> Any:
+    def now(self) -> datetime:
         """Aware UTC."""
-        return super().now().fromtimestamp(super().now().timestamp() + self.seconds, super().now().tzinfo)
+        return super().now() + timedelta(seconds=self.seconds)
 
     def monotonic(self) -> float:
         """Seconds that only grow."""
@@ -60,6 +61,7 @@ class Issuer:
     #: A raw answer in place of the usual one, by path; None: it is never given.
     instead: dict[str, bytes | None] = field(default_factory=dict)
     _server: asyncio.Server | None = None
+    _news: asyncio.Condition = field(default_factory=asyncio.Condition)
     _hung: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -90,6 +92,11 @@ class Issuer:
             await self._server.wait_closed()
             self._server = None
 
+    async def until_asked(self, times: int) -> None:
+        """It was asked for so many documents."""
+        async with asyncio.timeout(10), self._news:
+            await self._news.wait_for(lambda: len(self.asked) >= times)
+
     def token(self, *, key: Key | None = None, header: dict[str, Any] | None = None, **claims: Any) -> str:
         """A good access token of an operator, but for what is said; a claim that is None is left out."""
         key = key or self.keys[0]
@@ -115,7 +122,9 @@ class Issuer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")
         path = head.split()[1].decode()
-        self.asked.append(path)
+        async with self._news:
+            self.asked.append(path)
+            self._news.notify_all()
         body = self._body(path)
         answer: bytes | None = ok(body) if body is not None else answered("404 Not Found")
         answer = self.instead.get(path, answer)
@@ -148,10 +157,3 @@ async def issuing(**more: Any) -> AsyncIterator[Issuer]:
         yield issuer
     finally:
         await issuer.stop()
-
-
-async def until(is_so: Callable[[], bool]) -> None:
-    """It is so; the loop runs until then."""
-    async with asyncio.timeout(5):
-        while not is_so():
-            await asyncio.sleep(0.005)
