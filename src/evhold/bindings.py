@@ -2,10 +2,11 @@
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from typing import Final, Literal
 
+from evhold import security
 from evhold.domain.access import Actor, ApiKey
 from evhold.domain.authorization import Token, TokenInfo
 from evhold.domain.station import Registration, Station
@@ -13,8 +14,9 @@ from evhold.domain.transaction import Event
 from evhold.domain.values import Heard, IdToken, StationId
 from evhold.gateway.counters import BUCKETS_S, Counters
 from evhold.ocpp.v201 import routes as v201
-from evhold.settings import Settings
 from evhold.usecases import (
+    a01_password,
+    a04_security_events,
     audit,
     b01_boot,
     b05_set_variables,
@@ -34,6 +36,7 @@ from evhold.usecases import (
     retention,
     timeline,
 )
+from evhold.usecases.kept import Kept
 from evhold.usecases.keyring import KeyRing
 from evhold.usecases.known_tokens import KnownTokens
 from evhold.usecases.nodes import Fenced, FencedRecorder
@@ -52,6 +55,7 @@ from evhold.usecases.ports import (
     Variables,
 )
 from evhold.usecases.reactions import Reactions
+from evhold.usecases.traces import Kind
 from evhold.web import calls as web
 
 #: The share by which an interval that a station is given is longer, at most.
@@ -120,6 +124,8 @@ def use_cases(
     async def boot(told: b01_boot.Boot, context: Connected, /, *, heard_at: datetime) -> b01_boot.BootAnswer:
         storage = storage_of(context)
         answer = await b01_boot.boot(told, context, heard_at=heard_at, storage=storage, clock=clock, rules=rules)
+        if told.reason != b01_boot.TRIGGERED:
+            await a01_password.restarted(context, storage=storage, clock=clock)
         on_registered(context)
         if answer.status is Registration.ACCEPTED:
             reactions.booted(context, at=heard_at, restarted=told.reason != b01_boot.TRIGGERED)
@@ -159,6 +165,14 @@ def use_cases(
         storage = storage_of(connected)
         return h04_end.report(connected.station_id, reservation_id, status, heard=heard, storage=storage)
 
+    def security_event(
+        kind: str, connected: Connected, /, *, happened_at: datetime, tech_info: str | None, heard_at: datetime
+    ) -> Awaitable[None]:
+        storage = storage_of(connected)
+        return a04_security_events.told(
+            kind, connected, happened_at=happened_at, tech_info=tech_info, heard_at=heard_at, storage=storage
+        )
+
     return v201.UseCases(
         boot=boot,
         heartbeat=partial(b01_boot.heartbeat, clock=clock),
@@ -167,23 +181,13 @@ def use_cases(
         transaction=transaction,
         connector_status=connector_status,
         reservation_status=reservation_status,
+        security_event=security_event,
     )
 
 
 def _spread(answer: b01_boot.BootAnswer, chance: float) -> b01_boot.BootAnswer:
     """Stations that were all accepted in one storm do not all come again in the same second."""
     return replace(answer, interval=answer.interval * (1 + INTERVAL_SPREAD * chance))
-
-
-def rules_of(settings: Settings) -> Rules:
-    """The rules that these settings make."""
-    return Rules(
-        call_timeout=timedelta(seconds=settings.call_timeout),
-        expiry_grace=timedelta(seconds=settings.expiry_grace),
-        expiring_before=timedelta(seconds=settings.expiring_before),
-        restore_delay=timedelta(seconds=settings.restore_delay),
-        accept_unknown_tokens=settings.unknown_tokens == "accept",
-    )
 
 
 def figures_of(
@@ -193,6 +197,7 @@ def figures_of(
     storage: Storage,
     sweeper: h04_end.Sweeper,
     nodes: Callable[[], tuple[int, bool] | None],
+    kept: Kept,
 ) -> web.Figures:
     """What a scrape shows of this node."""
     return web.Figures(
@@ -207,6 +212,7 @@ def figures_of(
         reservations=partial(queries.reservation_counts, storage=storage),
         sweep_lag_s=lambda: sweeper.lag_s,
         nodes=nodes,
+        kept=lambda: kept.counts,
     )
 
 
@@ -237,6 +243,7 @@ def station_calls(
     last_heard: Callable[[StationId], datetime | None],
     refresh_credentials: Callable[[Collection[str]], Awaitable[None]],
     expect: Callable[[StationId, str, bytes], None],
+    kept: Kept,
 ) -> web.StationCalls:
     """Charging Stations: the read side, provisioning, and raw calls.
 
@@ -246,12 +253,14 @@ def station_calls(
 
     # Whoever was given a password may connect with it at once: the answer waits for the gate.
     async def put(order: provision.PutStation, *, who: Actor) -> provision.StationPut:
-        done = await provision.put_station(order, who=who, storage=storage, clock=clock, ids=parts.ids)
+        place = await kept.place(Kind.STATIONS)
+        done = await provision.put_station(order, who=who, storage=storage, clock=clock, ids=parts.ids, place=place)
         await refresh_credentials([order.station_id])
         return done
 
     async def remove(station_id: str, *, who: Actor) -> None:
         await provision.remove_station(station_id, who=who, storage=storage, clock=clock)
+        kept.leave(Kind.STATIONS)
         await refresh_credentials([station_id])
 
     async def page(*, limit: int | None = None, after: str | None = None) -> list[queries.StationView]:
@@ -269,6 +278,16 @@ def station_calls(
         remove=remove,
         read_capabilities=read_capabilities(parts, storage=parts.storage),
         switch=partial(b05_set_variables.switch_reservations, storage=storage, variables=parts.variables, clock=clock),
+        change_password=security.password_change(
+            storage=storage,
+            enduring=parts.enduring,
+            variables=parts.variables,
+            stations=stations,
+            clock=clock,
+            ids=parts.ids,
+            refresh=refresh_credentials,
+        ),
+        security_events=partial(a04_security_events.page, storage=storage),
         messages=messages,
         schemas=_schemas,
         call=partial(
@@ -305,16 +324,18 @@ def _heard(view: queries.StationView, at: datetime | None) -> queries.StationVie
     return replace(view, station=replace(view.station, last_seen=at))
 
 
-def token_calls(storage: Storage, *, clock: Clock, ids: Ids, known: KnownTokens) -> web.TokenCalls:
+def token_calls(storage: Storage, *, clock: Clock, ids: Ids, known: KnownTokens, kept: Kept) -> web.TokenCalls:
     """Registered IdTokens; those in memory are read again before whoever changed one is answered."""
 
     async def put(order: provision.TokenOrder, *, who: Actor) -> tuple[Token, bool]:
-        done = await provision.put_token(order, who=who, storage=storage, clock=clock)
+        place = await kept.place(Kind.TOKENS)
+        done = await provision.put_token(order, who=who, storage=storage, clock=clock, place=place)
         known.forget(order.id_token.key)
         return done
 
     async def remove(id_token: IdToken, *, who: Actor) -> None:
         await provision.remove_token(id_token, who=who, storage=storage, clock=clock)
+        kept.leave(Kind.TOKENS)
         known.forget(id_token.key)
 
     async def forget(id_token: IdToken, *, who: Actor) -> retention.Forgotten:
@@ -331,13 +352,18 @@ def token_calls(storage: Storage, *, clock: Clock, ids: Ids, known: KnownTokens)
     )
 
 
-def key_calls(storage: Storage, *, ring: KeyRing, clock: Clock, ids: Ids) -> web.KeyCalls:
+def key_calls(storage: Storage, *, ring: KeyRing, clock: Clock, ids: Ids, kept: Kept) -> web.KeyCalls:
     """API keys; ``ring`` knows who holds one."""
+
+    async def create(order: provision.KeyOrder, *, who: Actor) -> provision.KeyMade:
+        place = await kept.place(Kind.KEYS)
+        return await provision.create_key(order, who=who, storage=storage, clock=clock, ids=ids, place=place)
 
     # Whoever has revoked a key is told so when it opens nothing more here; other nodes hear of it by the event.
     async def revoke(key_id: int, *, who: Actor) -> ApiKey:
         revoked = await provision.revoke_key(key_id, who=who, storage=storage, clock=clock)
         ring.forget(key_id)
+        kept.leave(Kind.KEYS)
         return revoked
 
     async def listed() -> list[ApiKey]:
@@ -346,7 +372,7 @@ def key_calls(storage: Storage, *, ring: KeyRing, clock: Clock, ids: Ids) -> web
     return web.KeyCalls(
         authenticate=ring.by_secret,
         by_id=ring.by_id,
-        create=partial(provision.create_key, storage=storage, clock=clock, ids=ids),
+        create=create,
         all=listed,
         revoke=revoke,
     )
@@ -356,28 +382,4 @@ def audit_calls(storage: Storage, *, clock: Clock) -> web.AuditCalls:
     """Who did what."""
     return web.AuditCalls(
         note=partial(audit.note, storage=storage, clock=clock), page=partial(audit.page, storage=storage)
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegistryCalls:
-    """What the terminal provisions: straight into the database, seen by a running server."""
-
-    put_station: Callable[[provision.PutStation], Awaitable[provision.StationPut]]
-    remove_station: Callable[[str], Awaitable[None]]
-    stations: Callable[[], Awaitable[list[Station]]]
-    tokens: web.TokenCalls
-    keys: web.KeyCalls
-    now: Callable[[], datetime]
-
-
-def registry_calls(storage: Storage, *, who: Actor, clock: Clock, ids: Ids) -> RegistryCalls:
-    """The provisioning calls; ``who`` is named in the audit."""
-    return RegistryCalls(
-        put_station=partial(provision.put_station, who=who, storage=storage, clock=clock, ids=ids),
-        remove_station=partial(provision.remove_station, who=who, storage=storage, clock=clock),
-        stations=lambda: storage.read(lambda tx: tx.stations.page()),
-        tokens=token_calls(storage, clock=clock, ids=ids, known=KnownTokens(storage=storage, clock=clock)),
-        keys=key_calls(storage, ring=KeyRing(storage=storage, clock=clock), clock=clock, ids=ids),
-        now=clock.now,
     )

@@ -10,18 +10,18 @@ from typing import Final
 
 import structlog
 
-from evhold import bindings, security
+from evhold import bindings, callers, security
 from evhold.adapters.bus_local import Follower, LocalBus
 from evhold.adapters.clock import SystemClock, SystemIds
 from evhold.adapters.orders import TaskOrders
 from evhold.adapters.outbox import OutboxReader
 from evhold.adapters.patience import LONG_S, RETRY_S, PatientRecorder, PatientStorage, StorageHealth
 from evhold.adapters.sql.event_log import EventLog
-from evhold.adapters.sql.migrate import migrate as migrate_database
+from evhold.adapters.sql.migrate import migrate as migrate
 from evhold.adapters.sql.recorder import SqlRecorder
 from evhold.adapters.sql.storage import open_storage
 from evhold.alone import Alone
-from evhold.bounds import Listening, server_settings
+from evhold.bounds import Listening, rules_of, server_settings
 from evhold.caches import Caches
 from evhold.cluster import Cluster
 from evhold.domain.access import Actor
@@ -29,6 +29,7 @@ from evhold.domain.events import Event, RegistryChanged
 from evhold.domain.limits import Failures
 from evhold.domain.values import StationId
 from evhold.gateway.admission import Gatekeeper
+from evhold.gateway.counters import Counters
 from evhold.gateway.credentials import CredentialsCache
 from evhold.gateway.frame_log import FrameLog
 from evhold.gateway.mesh import NobodyThere, NoReply
@@ -41,15 +42,17 @@ from evhold.ocpp.v201 import reservation as v201_reservation
 from evhold.ocpp.v201 import routes as v201
 from evhold.ocpp.v201.provisioning import Provisioning
 from evhold.outward import Outward
+from evhold.registry import RegistryCalls, registry_calls
 from evhold.settings import Address, Settings, named
 from evhold.simulator.options import World as SimulatedWorld
-from evhold.station_life import StationLife, expectations, offsets
-from evhold.usecases import audit, h04_end, provision, retention, signing
-from evhold.usecases.ghosts import Ghost
+from evhold.station_life import StationLife, expectations, offsets, tell_ghost
+from evhold.usecases import h04_end, provision, retention, signing
+from evhold.usecases.kept import Kept
 from evhold.usecases.keyring import KeyRing
 from evhold.usecases.known_tokens import KnownTokens
 from evhold.usecases.ports import StorageAway
 from evhold.usecases.reactions import Reactions, World
+from evhold.usecases.traces import Kind
 from evhold.web import calls as web
 from evhold.web.app import build_app
 from evhold.web.limits import Limits
@@ -71,8 +74,8 @@ class App:
         self.certificates = security.certificates(settings)
         self.clock = SystemClock()
         self.orders = TaskOrders()
-        self.bearers = security.bearers(settings, clock=self.clock)
-        self.rules = bindings.rules_of(settings)
+        self.bearers = callers.bearers(settings, clock=self.clock)
+        self.rules = rules_of(settings)
         self.storage = open_storage(settings.database, clock=self.clock)
         self.log = EventLog(self.storage)
         self.credentials = CredentialsCache(lambda ids: self.enduring.read(lambda tx: tx.stations.credentials(ids)))
@@ -104,14 +107,24 @@ class App:
         self.keys = KeyRing(storage=self.parts.storage, clock=self.clock)
         self.tokens = KnownTokens(storage=self.parts.patient, clock=self.clock)
         self.caches = Caches(self.credentials, self.keys, self.tokens)
+        counters = Counters()
+        self.kept = Kept(
+            settings.most_kept,
+            storage=self.parts.storage,
+            clock=self.clock,
+            refusals=counters.refusals,
+            stations=lambda: len(self.credentials),
+        )
         self.outward = Outward(
-            settings, storage=self.parts.storage, enduring=self.enduring, clock=self.clock, ids=self.ids
+            settings, storage=self.parts.storage, enduring=self.enduring, clock=self.clock, ids=self.ids, kept=self.kept
         )
         self.reactions = Reactions(self._world())
-        self.life = StationLife(self.parts, self.reactions, self.cluster)
+        self.incidents = security.IncidentLog(storage=self.enduring, clock=self.clock)
+        self.life = StationLife(self.parts, self.reactions, self.cluster, self.kept, on_incident=self.incidents.note)
         self.node = Node(
             hooks=self.life.hooks(),
             clock=self.clock,
+            counters=counters,
             frame_log=FrameLog(settings.frame_log * 1024 * 1024),
             call_timeout_s=settings.call_timeout,
             queue_limit=settings.station_queue,
@@ -170,7 +183,9 @@ class App:
         stations = StationServer(
             self.node,
             registry=self.registry,
-            gatekeeper=Gatekeeper(self.credentials.find, settings.unknown_stations),
+            gatekeeper=Gatekeeper(
+                self.credentials.find, settings.unknown_stations, lambda: self.kept.has_room(Kind.STATIONS)
+            ),
             versions={v201.SUBPROTOCOL: v201.version(use_cases)},
             settings=server_settings(settings),
             is_away=lambda: self.health.is_long or not self.cluster.is_alive,
@@ -187,6 +202,7 @@ class App:
         made = await provision.ensure_admin(settings.admin_key, storage=self.storage, clock=self.clock, ids=self.ids)
         self.sweeper.start()
         self._tasks.append(asyncio.create_task(self._keep_house(), name="housekeeping"))
+        self._tasks.append(asyncio.create_task(self.incidents.run(), name="incidents"))
         self.trouble = None
         return Listening(
             api=Address(settings.api.host, api_port),
@@ -216,6 +232,7 @@ class App:
         try:
             await self.life.store_heard(storage=self.storage)
             await self.keys.store_uses()
+            await self.incidents.store(self.storage)
         except StorageAway as error:
             log.warning("stopped.storage-away", error=str(error))
         await self.storage.close()
@@ -273,9 +290,7 @@ class App:
                 await self.keys.store_uses()
                 await self.credentials.refresh()
                 await self.log.prune(before=self.clock.now() - EVENTS_KEPT)
-                await audit.prune(
-                    before=self.clock.now() - timedelta(days=self.settings.keep_audit), storage=self.storage
-                )
+                await security.prune_trails(self.settings, storage=self.storage, clock=self.clock)
                 await self.pruner.look()
             except StorageAway as error:
                 log.warning("housekeeping.storage-away", error=str(error))
@@ -312,7 +327,7 @@ class App:
             # Nobody asks again for what an outage kept from being stored.
             read_capabilities=bindings.read_capabilities(self.parts, storage=self.enduring),
             expect=self.sweeper.expect,
-            tell_ghost=_tell_ghost,
+            tell_ghost=tell_ghost,
         )
 
     # The API
@@ -332,10 +347,13 @@ class App:
                 last_heard=self.life.last_heard,
                 refresh_credentials=self.credentials.refresh,
                 expect=expectations(self.registry),
+                kept=self.kept,
             ),
             site=bindings.site_calls(self.parts),
-            tokens=bindings.token_calls(self.parts.storage, clock=self.clock, ids=self.ids, known=self.tokens),
-            keys=bindings.key_calls(self.parts.storage, ring=self.keys, clock=self.clock, ids=self.ids),
+            tokens=bindings.token_calls(
+                self.parts.storage, clock=self.clock, ids=self.ids, known=self.tokens, kept=self.kept
+            ),
+            keys=bindings.key_calls(self.parts.storage, ring=self.keys, clock=self.clock, ids=self.ids, kept=self.kept),
             webhooks=self.outward.calls,
             audit=bindings.audit_calls(self.parts.storage, clock=self.clock),
             check_notify=self.outward.notifier.check,
@@ -348,6 +366,7 @@ class App:
                 storage=self.storage,
                 sweeper=self.sweeper,
                 nodes=lambda: self.cluster.figures,
+                kept=self.kept,
             ),
             trouble=lambda: self.trouble or self.cluster.trouble or self.health.trouble,
             notice=lambda: self.cluster.notice,
@@ -356,23 +375,6 @@ class App:
             version=version_of("evhold"),
             bearers=self.bearers,
         )
-
-
-def _tell_ghost(ghost: Ghost) -> None:
-    """Said where the operator looks; what each reservation was asked stands in its history."""
-    log.warning(
-        "station.ghost",
-        station=ghost.station_id,
-        evse=ghost.evse_id,
-        connector=ghost.connector_id,
-        asked=list(ghost.asked),
-        removed=ghost.removed,
-    )
-
-
-def migrate(url: str, *, post: bool) -> bool:
-    """As ``adapters.sql.migrate.migrate``."""
-    return migrate_database(url, post=post)
 
 
 def new_key() -> str:
@@ -386,11 +388,12 @@ def world() -> SimulatedWorld:
 
 
 @asynccontextmanager
-async def registry(settings: Settings) -> AsyncIterator[bindings.RegistryCalls]:
+async def registry(settings: Settings) -> AsyncIterator[RegistryCalls]:
     """The provisioning calls, bound to the database of these settings; they work with the server stopped."""
     clock, ids = SystemClock(), SystemIds()
     storage = open_storage(settings.database, clock=clock)
     try:
-        yield bindings.registry_calls(storage, who=Actor("terminal"), clock=clock, ids=ids)
+        kept = Kept(settings.most_kept, storage=storage, clock=clock)
+        yield registry_calls(storage, who=Actor("terminal"), clock=clock, ids=ids, kept=kept)
     finally:
         await storage.close()

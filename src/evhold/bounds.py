@@ -1,11 +1,13 @@
-"""The listeners of a node: where they stand, and the bounds of the stations' one, as the settings have them."""
+"""What the settings make of a node: its rules, where its listeners stand, and the bounds of the stations' one."""
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from evhold.gateway.doors import DoorSettings
 from evhold.gateway.server import ServerSettings
 from evhold.gateway.websocket import SocketSettings
 from evhold.settings import Address, Settings
+from evhold.usecases.ports import Rules
 
 
 @dataclass(slots=True)
@@ -16,6 +18,17 @@ class Listening:
     stations: Address
     #: The secret of an admin key that was made just now; shown once.
     made_key: str | None = None
+
+
+def rules_of(settings: Settings) -> Rules:
+    """The rules that these settings make."""
+    return Rules(
+        call_timeout=timedelta(seconds=settings.call_timeout),
+        expiry_grace=timedelta(seconds=settings.expiry_grace),
+        expiring_before=timedelta(seconds=settings.expiring_before),
+        restore_delay=timedelta(seconds=settings.restore_delay),
+        accept_unknown_tokens=settings.unknown_tokens == "accept",
+    )
 
 
 def server_settings(settings: Settings) -> ServerSettings:

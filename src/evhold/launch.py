@@ -16,7 +16,6 @@ import msgspec
 import structlog
 import uvloop
 
-from evhold import bindings
 from evhold.bootstrap import App, new_key, world
 from evhold.bounds import Listening
 from evhold.config import ConfigError
@@ -25,6 +24,7 @@ from evhold.domain.authorization import TokenStatus
 from evhold.domain.station import Location
 from evhold.domain.values import IdToken
 from evhold.ocpp.v201.datatypes import IdTokenType
+from evhold.registry import registry_calls
 from evhold.settings import Address, Settings
 from evhold.simulator.blueprint import KEPT, Driver, Place, everybody, plan
 from evhold.simulator.site import Reach, run_site
@@ -215,7 +215,7 @@ async def _play(app: App, listening: Listening, stop: asyncio.Event, *, size: in
 
 async def _provision_stations(app: App, *, size: int) -> dict[str, str]:
     """The demo's stations stand at their places; their passwords."""
-    calls = bindings.registry_calls(app.storage, who=DEMO, clock=app.clock, ids=app.ids)
+    calls = registry_calls(app.storage, who=DEMO, clock=app.clock, ids=app.ids, kept=app.kept)
     passwords: dict[str, str] = {}
     for one in plan(size):
         station_id = one.options.station_id
@@ -228,7 +228,7 @@ async def _provision_stations(app: App, *, size: int) -> dict[str, str]:
 
 async def _provision_drivers(app: App, *, size: int) -> dict[str, str]:
     """The cards of the demo's people are registered, and a few for who tries it; the keys of the apps."""
-    calls = bindings.registry_calls(app.storage, who=DEMO, clock=app.clock, ids=app.ids)
+    calls = registry_calls(app.storage, who=DEMO, clock=app.clock, ids=app.ids, kept=app.kept)
     for text in DEMO_TOKENS:
         await calls.tokens.put(provision.TokenOrder(id_token=IdToken(text, "ISO14443"), group=DEMO_GROUP), who=DEMO)
     await calls.tokens.put(DEMO_LOST, who=DEMO)

@@ -218,10 +218,15 @@ OPTIONS: Final = (
     Option("max-message", _some, "KIB", "of one message of a station, inflated [512]"),
     Option("max-unread", _some, "KIB", "that may wait for a station that does not read [1024]"),
     Option("station-queue", _some, "N", "calls that may wait for one station; more: 503 station-busy [16]"),
+    Option("stations-kept", _some, "N", "provisioned or let in unknown; a new one more is refused [2000000]"),
+    Option("tokens-kept", _some, "N", "registered [20000000]"),
+    Option("keys-kept", _some, "N", "API keys that are not revoked [100000]"),
+    Option("webhooks-kept", _some, "N", "of which each looks at every event [100]"),
     Option("keep-history", _count, "DAYS", "then what has ended is deleted, its history too; 0: kept for ever [0]"),
     Option("drain", _seconds, "SECONDS", "over which stations are sent away at the end [5]"),
     Option("frame-log", _count, "MIB", "recent OCPP frames kept in memory [64]"),
     Option("keep-audit", _some, "DAYS", "who did what (GET /audit) is deleted after so long [365]"),
+    Option("keep-security-events", _some, "DAYS", "GET /security-events; of each station 500 at most [90]"),
     Option("rate-limit", _count, "N", "requests a second by one key; more are answered 429; 0: no limit [2000]"),
     Option(
         "failed-logins", _some, "N", "wrong keys, links, sessions, station passwords a minute by address, then 429 [20]"

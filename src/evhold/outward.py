@@ -14,13 +14,17 @@ from evhold.adapters.notify import Notifier, is_installed
 from evhold.adapters.sql.storage import open_storage
 from evhold.adapters.webhooks.sender import HttpSender, resolve
 from evhold.adapters.webhooks.worker import Worker
+from evhold.domain.access import Actor
 from evhold.domain.networks import Network, networks_of
+from evhold.domain.webhooks import Webhook
 from evhold.settings import Settings
 from evhold.usecases import webhooks
 from evhold.usecases.deliveries import Scribe
 from evhold.usecases.driver_messages import DriverMessages, Text
+from evhold.usecases.kept import Kept
 from evhold.usecases.ports import Clock, Ids, Storage
 from evhold.usecases.signing import Signer
+from evhold.usecases.traces import Kind
 from evhold.web import calls as web
 from evhold.web import links
 from evhold.web import webhooks as messages
@@ -37,9 +41,12 @@ class Outward:
         settings: Which private networks may be called.
         clock: Ours.
         ids: For secrets, ids of test messages, jitter.
+        kept: How many webhooks there may be.
     """
 
-    def __init__(self, settings: Settings, *, storage: Storage, enduring: Storage, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self, settings: Settings, *, storage: Storage, enduring: Storage, clock: Clock, ids: Ids, kept: Kept
+    ) -> None:
         opened = networks_of(settings.webhook_allow)
         self._enduring = enduring
         self._clock = clock
@@ -47,7 +54,7 @@ class Outward:
         self._sender = HttpSender(clock=clock, opened=opened)
         self._worker: Worker | None = None
         self.notifier = notifier_of(settings)
-        self.calls = webhook_calls(storage, send=self._sender, clock=clock, ids=ids, opened=opened)
+        self.calls = webhook_calls(storage, send=self._sender, clock=clock, ids=ids, opened=opened, kept=kept)
 
     async def start(self, bus: LocalBus, signer: Signer, *, is_alone: bool) -> None:
         """Committed events are put down and sent, from where that had come. Raises StorageAway."""
@@ -93,13 +100,22 @@ def driver_messages(signer: Signer) -> DriverMessages:
 
 
 def webhook_calls(
-    storage: Storage, *, send: webhooks.Send, clock: Clock, ids: Ids, opened: Sequence[Network]
+    storage: Storage, *, send: webhooks.Send, clock: Clock, ids: Ids, opened: Sequence[Network], kept: Kept
 ) -> web.WebhookCalls:
     """Webhooks and what they are sent."""
+
+    async def add(order: webhooks.WebhookOrder, *, who: Actor) -> Webhook:
+        place = await kept.place(Kind.WEBHOOKS)
+        return await webhooks.add(order, who=who, storage=storage, clock=clock, ids=ids, place=place, opened=opened)
+
+    async def remove(webhook_id: int, *, who: Actor) -> None:
+        await webhooks.remove(webhook_id, who=who, storage=storage, clock=clock)
+        kept.leave(Kind.WEBHOOKS)
+
     return web.WebhookCalls(
         all=partial(webhooks.listed, storage=storage),
-        add=partial(webhooks.add, storage=storage, clock=clock, ids=ids, opened=opened),
-        remove=partial(webhooks.remove, storage=storage, clock=clock),
+        add=add,
+        remove=remove,
         rotate=partial(webhooks.rotate, storage=storage, clock=clock, ids=ids),
         test=partial(webhooks.test, storage=storage, clock=clock, ids=ids, send=send, ping=messages.ping_of),
         deliveries=partial(webhooks.deliveries, storage=storage),
@@ -114,7 +130,8 @@ async def webhook_registry(settings: Settings) -> AsyncIterator[web.WebhookCalls
     storage = open_storage(settings.database, clock=clock)
     sender = HttpSender(clock=clock, opened=opened)
     try:
-        yield webhook_calls(storage, send=sender, clock=clock, ids=ids, opened=opened)
+        kept = Kept(settings.most_kept, storage=storage, clock=clock)
+        yield webhook_calls(storage, send=sender, clock=clock, ids=ids, opened=opened, kept=kept)
     finally:
         await sender.close()
         await storage.close()

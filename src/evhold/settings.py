@@ -9,6 +9,8 @@ from typing import Literal
 
 import msgspec
 
+from evhold.usecases.traces import Kind
+
 
 class Address(msgspec.Struct, frozen=True):
     """Where a listener stands; port 0 is a free one."""
@@ -61,10 +63,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_message: int = 512
     max_unread: int = 1024
     station_queue: int = 16
+    stations_kept: int = 2_000_000
+    tokens_kept: int = 20_000_000
+    keys_kept: int = 100_000
+    webhooks_kept: int = 100
     keep_history: int = 0
     drain: float = 5.0
     frame_log: int = 64
     keep_audit: int = 365
+    keep_security_events: int = 90
     rate_limit: int = 2_000
     failed_logins: int = 20
     request_timeout: float = 20.0
@@ -81,6 +88,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_role: tuple[tuple[str, str], ...] = ()
     oidc_tokens_claim: str = "evhold_tokens"
     given: frozenset[str] = frozenset()
+
+    @property
+    def most_kept(self) -> dict[Kind, int]:
+        """How many of each kind there may be."""
+        return {
+            Kind.STATIONS: self.stations_kept,
+            Kind.TOKENS: self.tokens_kept,
+            Kind.KEYS: self.keys_kept,
+            Kind.WEBHOOKS: self.webhooks_kept,
+        }
 
     @property
     def shown_database(self) -> str:

@@ -4,9 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import structlog
+
 from evhold.alone import Alone
 from evhold.bindings import Parts
 from evhold.cluster import Cluster
+from evhold.domain.security import Incident
 from evhold.domain.values import StationId
 from evhold.gateway.node import Hooks
 from evhold.gateway.registry import Registry
@@ -15,9 +18,14 @@ from evhold.ocpp.router import Context
 from evhold.ocpp.rpc.connection import OutgoingCall
 from evhold.ocpp.v201 import reservation as v201_reservation
 from evhold.ocpp.v201 import routes as v201
-from evhold.usecases import b01_boot, late
+from evhold.usecases import a01_password, b01_boot, late
+from evhold.usecases.ghosts import Ghost
+from evhold.usecases.kept import Kept
 from evhold.usecases.ports import CallFailed, CallResult, Storage, StorageAway
 from evhold.usecases.reactions import Reactions
+from evhold.usecases.traces import Kind
+
+log: structlog.typing.FilteringBoundLogger = structlog.get_logger("evhold")
 
 
 def offsets(registry: Registry[Session], cluster: Alone | Cluster) -> Callable[[StationId], timedelta]:
@@ -50,6 +58,8 @@ class StationLife:
     parts: Parts
     reactions: Reactions
     cluster: Alone | Cluster
+    kept: Kept
+    on_incident: Callable[[Incident], None] = lambda incident: None
     heard: dict[StationId, datetime] = field(default_factory=dict)
 
     def hooks(self) -> Hooks:
@@ -60,6 +70,7 @@ class StationLife:
             on_heard=self._hear,
             on_late=self._late,
             on_stray=self._answer,
+            on_incident=self.on_incident,
         )
 
     def last_heard(self, station_id: StationId) -> datetime | None:
@@ -78,10 +89,13 @@ class StationLife:
 
     async def _open(self, context: Context) -> None:
         storage, clock = self.parts.patient, self.parts.clock
+        if not context.provisioned:
+            (await self.kept.place(Kind.STATIONS))()
         await self.cluster.claim(context, storage=storage)
         await b01_boot.open_connection(
             context, version=context.version, storage=storage, clock=clock, numbered=self.cluster.are_many
         )
+        await a01_password.connected(context, storage=storage, clock=clock)
         self.reactions.opened(context)
         await self.cluster.opened(context)
 
@@ -119,3 +133,15 @@ class StationLife:
             storage=self.parts.enduring,
             clock=clock,
         )
+
+
+def tell_ghost(ghost: Ghost) -> None:
+    """Said where the operator looks; what each reservation was asked stands in its history."""
+    log.warning(
+        "station.ghost",
+        station=ghost.station_id,
+        evse=ghost.evse_id,
+        connector=ghost.connector_id,
+        asked=list(ghost.asked),
+        removed=ghost.removed,
+    )

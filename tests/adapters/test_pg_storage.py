@@ -277,7 +277,7 @@ def test_a_database_that_is_not_there_is_storage_away(postgres: Postgres, clock:
 
 def test_an_absent_driver_is_named_in_one_line(monkeypatch, clock: MovedClock) -> None:
     """At the start already, as a setting that can't be used."""
-    monkeypatch.setattr("evhold.config.find_spec", lambda name: None)
+    monkeypatch.setattr("evhold.options.find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"--database: .*evhold\[cluster\]"):
         load({"database": "postgresql://user:secret@host/evhold"}, environment={}, file=None)
     monkeypatch.setattr(engine, "find_spec", lambda name: None)

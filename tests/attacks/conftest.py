@@ -17,7 +17,7 @@ async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Csms]:
     csms = Csms(tmp_path_factory.mktemp("attacked"), options=(*OPEN, *LIMITS))
     await csms.start()
     yield csms
-    await csms.stop()
+    await csms.close()
     assert "Traceback" not in "\n".join(csms.output)
 
 

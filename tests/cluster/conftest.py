@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import sys
-import warnings
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -20,10 +18,6 @@ from cluster_site import Site
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def site(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     """Three nodes with their stations."""
-    with warnings.catch_warnings():
-        # Sockets that earlier suites left to the collector are no fault of a node.
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
     made = Site(tmp_path_factory.mktemp("cluster"))
     try:
         await made.start()

@@ -34,8 +34,10 @@ from evhold.domain.values import (
     Terms,
     TransactionId,
 )
+from evhold.domain.webhooks import Webhook
 from evhold.usecases import retention
 from evhold.usecases.stores import IdempotentRequest, Tx
+from evhold.usecases.traces import Kind
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HERE = StationId("CS-1")
@@ -205,3 +207,26 @@ class _Clock:
 
     def call_at(self, at: float, call: object, /) -> object:
         raise NotImplementedError
+
+
+async def test_what_is_kept_is_counted_no_further_than_asked(site: Database) -> None:
+    """Stations that are there, tokens, keys that are not revoked, webhooks; the rows of removed ones do not count."""
+
+    def keep(tx: SqlTx) -> None:
+        for number in (2, 3):
+            tx.stations.put(Station(id=StationId(f"CS-{number}")))
+        tx.stations.remove(StationId("CS-3"))
+        tx.tokens.put(Token(id_token=TOKEN))
+        for number in range(3):
+            made = ApiKey(id=0, name="", role=Role.READONLY, key_hash=bytes([number]), created_at=NOON)
+            stored = tx.keys.insert(made)
+        tx.keys.save(replace(stored, revoked_at=NOON))
+        for number in range(4):
+            tx.webhooks.insert(
+                Webhook(id=0, url=f"https://example.org/{number}", events=("*",), secret="s", created_at=NOON)
+            )
+
+    await site.transact(keep)
+    counts = await site.read(lambda tx: {kind: tx.retention.count(kind, most=100) for kind in Kind})
+    assert counts == {Kind.STATIONS: 2, Kind.TOKENS: 1, Kind.KEYS: 2, Kind.WEBHOOKS: 4}
+    assert await site.read(lambda tx: tx.retention.count(Kind.WEBHOOKS, most=3)) == 3

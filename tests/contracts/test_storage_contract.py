@@ -14,6 +14,7 @@ from evhold.domain.access import Actor, ApiKey, AuditWanted, Role
 from evhold.domain.authorization import Token, TokenStatus
 from evhold.domain.connector import Connector
 from evhold.domain.errors import IdempotencyKeyReused, KeyUnknown, RequestInProgress, StationUnknown, TokenUnknown
+from evhold.domain.security import KEPT_OF_EACH, Origin, SecurityEvent
 from evhold.domain.station import Capabilities, Credentials, Location, Registration, Station
 from evhold.domain.transaction import Transaction
 from evhold.domain.values import ConnectorId, EvseId, IdToken, ReservationId, StationId, TransactionId
@@ -314,3 +315,47 @@ async def test_a_secret_is_settled_once(storage: Database) -> None:
     assert await storage.transact(lambda tx: tx.secrets.settle("signing", "second")) == "first"
     assert await storage.transact(lambda tx: tx.secrets.settle("other", "third")) == "third"
     assert await storage.read(lambda tx: tx.secrets.find("signing")) == "first"
+
+
+# Security
+
+
+async def test_security_events_come_newest_first_and_are_bounded(storage: Database) -> None:
+    """Of one station, of all and of nobody; of each no more than the newest are kept, and none for too long."""
+
+    def event(number: int, station_id: StationId | None = STATION) -> SecurityEvent:
+        at = NOON + number * HOUR
+        return SecurityEvent(station_id=station_id, type=f"T{number}", origin=Origin.CSMS, at=at, remote="::1", count=2)
+
+    def work(tx: Tx) -> None:
+        for number in range(KEPT_OF_EACH + 3):
+            tx.security_events.add(event(number))
+        tx.security_events.add(replace(event(0, None), origin=Origin.STATION, told_at=NOON, tech_info="x", remote=None))
+
+    await storage.transact(work)
+    mine = await storage.read(lambda tx: tx.security_events.page(station_id=STATION, limit=1000))
+    assert [one.type for one in mine] == [f"T{number}" for number in reversed(range(3, KEPT_OF_EACH + 3))]
+    assert replace(mine[0], number=0) == event(KEPT_OF_EACH + 2)
+    newest = await storage.read(lambda tx: tx.security_events.page(station_id=None, limit=2))
+    assert [one.station_id for one in newest] == [None, STATION]
+    assert (newest[0].origin, newest[0].told_at, newest[0].tech_info) == (Origin.STATION, NOON, "x")
+    after = await storage.read(lambda tx: tx.security_events.page(station_id=STATION, limit=1, before=mine[0].number))
+    assert after == mine[1:2]
+    newest_at = NOON + (KEPT_OF_EACH + 2) * HOUR
+    assert await storage.transact(lambda tx: tx.security_events.prune(before=newest_at, limit=400)) == 400
+    assert await storage.transact(lambda tx: tx.security_events.prune(before=newest_at, limit=400)) == 100
+    assert await storage.read(lambda tx: tx.security_events.page(station_id=None, limit=1000)) == mine[:1]
+
+
+async def test_a_second_password_is_kept_beside_the_first(storage: Database) -> None:
+    """Of one station alone; whoever stores credentials without it takes it away."""
+    secret = Credentials(
+        station_id=STATION, password_salt=b"s", password_hash=b"h", serial_number="SN", next_salt=b"t", next_hash=b"i"
+    )
+    station = Station(id=STATION, serial_number="SN")
+    await storage.transact(lambda tx: tx.stations.put(station, credentials=secret))
+    await storage.transact(lambda tx: tx.stations.put(Station(id=StationId("other"))))
+    assert await storage.read(lambda tx: tx.stations.credentials([STATION])) == [secret]
+    one = replace(secret, next_salt=None, next_hash=None)
+    await storage.transact(lambda tx: tx.stations.put(station, credentials=one))
+    assert await storage.read(lambda tx: tx.stations.credentials([STATION])) == [one]

@@ -4,7 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from faults_stage import DRIVER, events, heard, locked, rows, until, until_ready
+from faults_stage import DRIVER, events, heard, locked, rows, station_of, until, until_ready
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -44,6 +44,19 @@ async def test_a_brief_lock_is_waited_out(node, station):
     assert len(set(sent)) == len(sent) > 0
     assert rows(node, "SELECT epoch FROM stations WHERE id = 'BRIEF'") == [(1,)]
     assert await node.connectors("BRIEF") == {(1, 1): "Occupied", (2, 1): "Available"}
+
+
+async def test_what_is_learned_after_a_boot_waits_for_a_long_lock(node):
+    """Nobody asks again for the variables of a station: they are stored once that is possible."""
+    slow = {"answer_delay": {"GetVariables": 0.2}}
+    async with station_of(node, "LEARNED", faulty=slow) as one:
+        await until(lambda: heard(one, "GetVariables") != [])
+        with locked(node) as lock:
+            await one.wait_for("GetVariables")
+            await until(lambda: node.app.health.is_long and not one.is_connected)
+            lock.release()
+        await until_ready(node, 200)
+        await until(lambda: rows(node, "SELECT non_evse_specific FROM stations WHERE id = 'LEARNED'") == [(1,)])
 
 
 @pytest.mark.req("E04.FR.01")

@@ -35,6 +35,7 @@ class Played:
                     transaction=self._fail,
                     connector_status=lambda *told, **more: None,
                     reservation_status=self._fail,
+                    security_event=self._fail,
                 )
             )
         )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
 
-from evhold.bootstrap import App, world
+from evhold.bootstrap import App, migrate, world
 from evhold.settings import Address, Settings
 from evhold.simulator.client import SimulatedStation
 from evhold.simulator.options import StationOptions
@@ -19,11 +21,20 @@ KEY = "evh_test-admin-key-of-the-tests"
 PASSWORD = "a-machine-made-password"
 
 
+@cache
+def _empty_database() -> bytes:
+    """A database that was brought up to date once for all tests."""
+    with TemporaryDirectory() as folder:
+        migrate(f"sqlite:///{folder}/evhold.db", post=False)
+        return (Path(folder) / "evhold.db").read_bytes()
+
+
 class Secured:
     """A started node; plain without ``tls``."""
 
     def __init__(self, folder: Path, *, tls: bool = True, **more: Any) -> None:
         Folder(folder).issue()
+        (folder / "evhold.db").write_bytes(_empty_database())
         files = {"tls_cert": (str(folder / "cert.pem"),), "tls_key": (str(folder / "key.pem"),)}
         wanted = {**files, "tls_client_ca": str(folder / "ca.pem")} if tls else {}
         database = f"sqlite:///{folder / 'evhold.db'}"

@@ -162,3 +162,11 @@ async def test_uses_are_kept_while_the_database_is_away(storage, clock, ids, rin
     storage.transact = transact
     await ring.store_uses()
     assert storage.now.keys.all()[0].last_used_at == START + seconds(2)
+
+
+async def test_a_token_that_was_forgotten_stood_in_any_key(storage, clock, ids, ring):
+    """The event names no key: all are read again."""
+    made = await make_key(storage, clock, ids, role=Role.DRIVER, id_tokens=(TAG_A,))
+    assert await ring.by_id(made.key.id) == made.key
+    ring.hear(RegistryChanged(at=START, kind="key", key="forgotten-0815"))
+    assert len(ring) == 0

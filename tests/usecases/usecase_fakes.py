@@ -87,6 +87,7 @@ class Tables:
     history: list = field(default_factory=list)
     events: list = field(default_factory=list)
     audit: list = field(default_factory=list)
+    security_events: list = field(default_factory=list)
 
     def copy(self):
         return Tables(**{one.name: getattr(self, one.name).copy() for one in fields(self)})
@@ -120,6 +121,10 @@ class Stations:
     def page(self, *, limit=None, after=None):
         ids = sorted(key for key in self._tables.stations if after is None or key > after.casefold())
         return [self.get(key) for key in ids[:limit]]
+
+    def credentials(self, station_ids=None):
+        every = self._tables.credentials.values()
+        return [one for one in every if station_ids is None or one.station_id in station_ids]
 
     def open_epoch(self, station_id):
         key = station_id.casefold()
@@ -278,6 +283,14 @@ class Audit:
             self._tables.audit.append((who.name, what, station_id, detail))
 
 
+class SecurityEvents:
+    def __init__(self, tables):
+        self._tables = tables
+
+    def add(self, event):
+        self._tables.security_events.append(event)
+
+
 class MemoryTx:
     """One transaction's stores over the tables."""
 
@@ -290,6 +303,7 @@ class MemoryTx:
         self.reservations = Reservations(tables)
         self.outbox = Outbox(tables)
         self.audit = Audit(tables)
+        self.security_events = SecurityEvents(tables)
 
 
 class MemoryStorage:

@@ -54,6 +54,9 @@ MATRIX: dict[str, tuple[int, ...]] = {
     "switchReservations": OPERATING,
     "listMessages": INSIGHT,
     "callStation": OPERATING,
+    "changePassword": OPERATING,
+    "listStationSecurityEvents": INSIGHT,
+    "listSecurityEvents": INSIGHT,
     "listActions": INSIGHT,
     # tokens
     "listTokens": INSIGHT,

@@ -32,7 +32,10 @@ from evhold.domain.variables import Variable
 from evhold.gateway.frame_log import FrameLog, LoggedFrame
 from evhold.ocpp.v201 import routes as v201
 from evhold.outward import webhook_calls
+from evhold.settings import Settings
 from evhold.usecases import (
+    a01_password,
+    a04_security_events,
     audit,
     b05_set_variables,
     figures,
@@ -43,6 +46,7 @@ from evhold.usecases import (
     retention,
     timeline,
 )
+from evhold.usecases.kept import Kept
 from evhold.usecases.keyring import KeyRing
 from evhold.usecases.operator_call import RawCall
 from evhold.usecases.ports import (
@@ -245,6 +249,7 @@ def make_calls(
 ) -> web.Calls:
     """The use cases, bound as a node binds them."""
     bound = {"storage": storage, "stations": stations, "clock": clock}
+    kept = Kept(Settings().most_kept, storage=storage, clock=clock)
     return web.Calls(
         reservations=web.ReservationCalls(
             place=partial(h01_reserve.place, **bound, ids=ids, rules=Rules()),
@@ -270,6 +275,8 @@ def make_calls(
             switch=partial(
                 b05_set_variables.switch_reservations, storage=storage, variables=PlayedVariables(stations), clock=clock
             ),
+            change_password=partial(_change_password, storage=storage, stations=stations, clock=clock, ids=ids),
+            security_events=partial(a04_security_events.page, storage=storage),
             messages=stations.messages,
             call=partial(_call, **bound),
             schemas=v201.schemas,
@@ -285,9 +292,9 @@ def make_calls(
             remove=partial(provision.remove_token, storage=storage, clock=clock),
             forget=partial(retention.forget, storage=storage, clock=clock, ids=ids),
         ),
-        keys=key_calls(storage, ring=KeyRing(storage=storage, clock=clock), clock=clock, ids=ids),
+        keys=key_calls(storage, ring=KeyRing(storage=storage, clock=clock), clock=clock, ids=ids, kept=kept),
         webhooks=webhook_calls(
-            storage, send=HttpSender(clock=clock, opened=LOOPBACK), clock=clock, ids=ids, opened=LOOPBACK
+            storage, send=HttpSender(clock=clock, opened=LOOPBACK), clock=clock, ids=ids, opened=LOOPBACK, kept=kept
         ),
         audit=audit_calls(storage, clock=clock),
         check_notify=Notifier(opened=LOOPBACK, resolve=resolve).check,
@@ -310,6 +317,19 @@ def make_calls(
         signer=Signer("the secret of the tests"),
         limits=Limits(clock, failures=Failures(1_000_000)),
         version="0",
+    )
+
+
+async def _change_password(station_id, password, *, who, storage, stations, clock, ids):
+    order = a01_password.Order(station_id=station_id, password=password, who=who)
+    return await a01_password.change(
+        order,
+        storage=storage,
+        enduring=storage,
+        variables=PlayedVariables(stations),
+        stations=stations,
+        clock=clock,
+        ids=ids,
     )
 
 

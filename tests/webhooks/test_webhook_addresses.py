@@ -8,7 +8,7 @@ import pytest
 from webhook_stage import LOOPBACK, AheadClock, Receiver, Stage
 
 from evhold.adapters.webhooks.sender import HttpSender
-from evhold.domain.errors import InvalidOrder, TooManyWebhooks
+from evhold.domain.errors import InvalidOrder, LimitReached
 from evhold.domain.networks import is_allowed, networks_of
 from evhold.domain.webhooks import Webhook, secret_of
 
@@ -160,5 +160,5 @@ async def test_globs_that_fit_nothing_are_refused_and_a_hundred_are_enough(stage
         await stage.add("https://example.org/", "reservations.*")
     for number in range(100):
         await stage.add(f"https://example.org/{number}", "station.*")
-    with pytest.raises(TooManyWebhooks):
+    with pytest.raises(LimitReached, match="--webhooks-kept 100"):
         await stage.add("https://example.org/")

@@ -27,7 +27,9 @@ from evhold.domain.reservation import Reservation, State
 from evhold.domain.values import EvseId, IdToken, ReservationId, StationId, Terms
 from evhold.domain.webhooks import Delivery, DeliveryState, Webhook
 from evhold.outward import webhook_calls
+from evhold.settings import Settings
 from evhold.usecases.deliveries import Scribe
+from evhold.usecases.kept import Kept
 from evhold.usecases.signing import Signer
 from evhold.usecases.webhooks import WebhookOrder
 from evhold.web import calls as web
@@ -246,7 +248,8 @@ async def open_stage(
         ids=ids,
         is_alone=is_alone,
     )
-    calls = webhook_calls(storage, send=sender, clock=clock, ids=ids, opened=LOOPBACK)
+    kept = Kept(Settings().most_kept, storage=storage, clock=clock)
+    calls = webhook_calls(storage, send=sender, clock=clock, ids=ids, opened=LOOPBACK, kept=kept)
     await worker.start()
     return Stage(storage, clock, calls, sender, log, worker, bus, asyncio.create_task(reader.run()))
 

@@ -25,8 +25,8 @@ from evhold.cli.terminal import (
 )
 
 if TYPE_CHECKING:
-    from evhold.bindings import RegistryCalls
     from evhold.domain.access import ApiKey
+    from evhold.registry import RegistryCalls
 
 T = TypeVar("T")
 Notify = Annotated[

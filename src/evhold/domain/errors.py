@@ -6,8 +6,8 @@ DomainError
     NothingToAsk, NoCancelRequest, CancelInProgress
     ReservationsNotSupported, UnspecifiedEvseNotSupported, TokenNotAccepted
     StationOffline, StationBusy, ReservationsAffected, GoesThroughReservations
-    WebhookUnknown, DeliveryUnknown, TooManyWebhooks, NotifyNotInstalled
-    SerialNumberMismatch, SecurityProfileLowered
+    WebhookUnknown, DeliveryUnknown, NotifyNotInstalled, LimitReached
+    SerialNumberMismatch, SecurityProfileLowered, PasswordChangePending, GoesThroughPassword
     InvalidOrder
     IdempotencyKeyReused, RequestInProgress
 """
@@ -92,13 +92,14 @@ class DeliveryUnknown(DomainError):
 
 
 @dataclass(eq=False)
-class TooManyWebhooks(DomainError):
-    """There are as many as there may be."""
+class LimitReached(DomainError):
+    """There are as many as may be kept. ``limit``: the option that says how many, without its dashes."""
 
-    limit: int
+    limit: str
+    most: int
 
     def __str__(self) -> str:
-        return f"at most {self.limit} webhooks"
+        return f"--{self.limit} {self.most}: there are as many as may be kept"
 
 
 @dataclass(eq=False)
@@ -300,3 +301,24 @@ class SecurityProfileLowered(DomainError):
             f"its lowest security profile is {self.profile}, and only goes up;"
             " to begin anew, remove the station and provision it again"
         )
+
+
+@dataclass(eq=False)
+class PasswordChangePending(DomainError):
+    """Two passwords of the station are valid: it has not shown yet which one it has."""
+
+    station_id: StationId
+
+    def __str__(self) -> str:
+        return (
+            f"Charging Station {self.station_id} has not shown yet which of two passwords it has: it will when it connects"
+            " by the new one, or restarts; until then only the new one may be offered again"
+        )
+
+
+@dataclass(eq=False)
+class GoesThroughPassword(DomainError):
+    """A raw call would set a password that nobody here knows."""
+
+    def __str__(self) -> str:
+        return "a password is changed by POST /stations/{id}/password, or the station would be locked out"

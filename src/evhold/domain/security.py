@@ -9,6 +9,8 @@ from evhold.domain.values import StationId
 
 LONGEST_TYPE: Final = 50
 LONGEST_INFO: Final = 255
+#: How many are kept of each station, and of those whose station nobody knows.
+KEPT_OF_EACH: Final = 500
 
 
 class Origin(StrEnum):

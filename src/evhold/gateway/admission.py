@@ -48,6 +48,7 @@ class Admission:
         security_profile: By which it was let in; 0: nothing was asked of it.
         common_name: Of its certificate.
         password: Which one it proved, while two are valid (A01).
+        offer: The salt of the new one of these two.
     """
 
     station_id: StationId
@@ -55,6 +56,7 @@ class Admission:
     security_profile: int = 0
     common_name: str | None = None
     password: Literal["old", "new"] | None = None
+    offer: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class Refusal:
     station_id: StationId | None = None
 
 
+#: There are as many stations as may be kept.
+_FULL: Final = Refusal(503, "stations-kept", (("Retry-After", "300"),))
 _UNAUTHORIZED: Final = (("WWW-Authenticate", 'Basic realm="evhold", charset="UTF-8"'),)
 
 
@@ -85,15 +89,18 @@ class Gatekeeper:
     Args:
         credentials: Looks a station up by its case-folded id; reads memory only, for the handshake cannot wait.
         unknown_stations: Whether a station that nobody provisioned is refused or let in.
+        has_room: Whether one more of these may be kept.
     """
 
     credentials: CredentialsOf
     unknown_stations: Literal["reject", "accept"] = "reject"
+    has_room: Callable[[], bool] = lambda: True
 
     def decide(self, path: str, *, headers: Mapping[str, str], link: Link = PLAIN) -> Admission | Refusal:
         """Return who connects, or the answer that refuses it.
 
-        404 for a bad or unknown id, 401 for wrong credentials, 403 for another station's certificate or too low a profile.
+        404 for a bad or unknown id, 401 for wrong credentials, 403 for another station's certificate or too low a profile,
+        503 for an unknown one where there is no room.
 
         Args:
             path: The request's target, percent-encoded.
@@ -121,10 +128,12 @@ class Gatekeeper:
             return Refusal(404, "unknown-station")
         if " " in station_id:
             return Refusal(404, "bad-station-id")
+        if link.common_name is not None and link.common_name.casefold() != station_id.casefold():
+            return Refusal(403, "certificate-of-another")
+        if not self.has_room():
+            return _FULL
         if link.common_name is None:
             return Admission(StationId(station_id), provisioned=False)
-        if link.common_name.casefold() != station_id.casefold():
-            return Refusal(403, "certificate-of-another")
         return Admission(StationId(station_id), False, MUTUAL_TLS, link.common_name)
 
     def _by_certificate(self, known: Credentials, link: Link) -> Admission | Refusal:
@@ -137,17 +146,20 @@ class Gatekeeper:
         return Admission(known.station_id, security_profile=MUTUAL_TLS, common_name=name)
 
     def _by_password(self, known: Credentials, *, authorization: str | None, link: Link) -> Admission | Refusal:
-        if known.password_hash is None:
-            # One that was let in unknown has no password: it stays welcome only as long as unknown ones are.
-            if known.security_profile == 0 or (known.security_profile is None and self.unknown_stations == "accept"):
-                return Admission(known.station_id)
-            is_let_in = None
-        else:
-            is_let_in = _proved(known, authorization=authorization)
-        if is_let_in is None:
+        proved = _proved(known, authorization=authorization)
+        if proved is None and self._is_let_in_without(known):
+            return Admission(known.station_id)
+        if proved is None:
             return Refusal(401, "wrong-credentials", _UNAUTHORIZED, Incidents.WRONG_CREDENTIALS, known.station_id)
-        password = None if known.next_hash is None else is_let_in
-        return Admission(known.station_id, security_profile=TLS if link.is_tls else BASIC, password=password)
+        profile = TLS if link.is_tls else BASIC
+        if known.next_hash is None:
+            return Admission(known.station_id, security_profile=profile)
+        return Admission(known.station_id, security_profile=profile, password=proved, offer=known.next_salt)
+
+    def _is_let_in_without(self, known: Credentials) -> bool:
+        # One that was let in unknown has no password: it stays welcome only as long as unknown ones are.
+        is_unknown = known.security_profile is None and self.unknown_stations == "accept"
+        return known.password_hash is None and (known.security_profile == 0 or is_unknown)
 
 
 def _proved(known: Credentials, *, authorization: str | None) -> Literal["old", "new"] | None:

@@ -30,6 +30,10 @@ class CredentialsCache:
                 self._known.pop(one.casefold(), None)
             self._known |= found
 
+    def __len__(self) -> int:
+        """How many stations are known."""
+        return len(self._known)
+
     def find(self, key: str) -> Credentials | None:
         """By the case-folded station id; None: nobody provisioned it."""
         return self._known.get(key)

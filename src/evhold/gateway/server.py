@@ -267,6 +267,7 @@ class StationServer:
             security_profile=admission.security_profile,
             common_name=admission.common_name,
             password=admission.password,
+            offer=admission.offer,
         )
         return Session(context, version=version, node=self._node, registry=self._registry)
 

@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from evhold.domain.errors import SerialNumberMismatch
+from evhold.domain.errors import LimitReached, SerialNumberMismatch
 from evhold.domain.security import Incident, Incidents
 from evhold.gateway.answers import answer_of, failure, result
 from evhold.gateway.node import Answer, Node, log
@@ -200,9 +200,9 @@ class Session:
         except BaseException as error:
             if self._peer is not None:
                 self._peer.close(INTERNAL_ERROR, reason="try again later")
-            if not isinstance(error, Overtaken):
+            if not isinstance(error, Overtaken | LimitReached):
                 raise
-            # This node has no lease: another one is better off.
+            # This node has no lease: another one is better off. Or the station would be one more than may be kept.
             log.warning("station.not-opened", station=self.context.station_id, reason=str(error))
             return
         self._ready, self._opening = True, None

@@ -236,8 +236,8 @@ class SimulatedStation:
 
     def _headers(self) -> dict[str, str]:
         headers = {"Sec-WebSocket-Protocol": SUBPROTOCOL}
-        if self.options.password is not None:
-            credentials = f"{self.options.station_id}:{self.options.password}".encode()
+        if self._station.password is not None:
+            credentials = f"{self.options.station_id}:{self._station.password}".encode()
             headers["Authorization"] = f"Basic {base64.b64encode(credentials).decode()}"
         return headers
 

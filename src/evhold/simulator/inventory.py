@@ -113,8 +113,11 @@ def set_variable(station: Station, wanted: SetVariableDataType) -> SetVariableRe
 
 
 def _write(station: Station, wanted: SetVariableDataType) -> SetVariableStatusEnumType:
-    row = _find(station, wanted.component, wanted.variable)
     text = wanted.attribute_value
+    if wanted.component.name == "SecurityCtrlr" and wanted.variable.name == "BasicAuthPassword":
+        # A01: write-only, so that it stands in no list; the next connection uses it.
+        return station.take_password(text)
+    row = _find(station, wanted.component, wanted.variable)
     if row is None:
         return "UnknownVariable"
     if wanted.attribute_type not in (UNSET, "Actual"):

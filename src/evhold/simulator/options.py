@@ -41,6 +41,7 @@ class Misbehaviour:
         rejects_same_id: A known reservation id is Rejected instead of replaced.
         drops_on_refused_replace: The old reservation is gone when its replacement is refused.
         reservation_id_on_plug_in: A transaction started by a cable names the EVSE's reservation without any token.
+        password_after_reboot: A new BasicAuthPassword is answered RebootRequired, and used from the next boot on.
     """
 
     never_answer: frozenset[str] = frozenset()
@@ -53,6 +54,7 @@ class Misbehaviour:
     rejects_same_id: bool = False
     drops_on_refused_replace: bool = False
     reservation_id_on_plug_in: bool = False
+    password_after_reboot: bool = False
 
 
 @dataclass(frozen=True, slots=True)

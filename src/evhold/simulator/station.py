@@ -8,6 +8,7 @@ House rules
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from typing import Literal
 
 from msgspec import UNSET, Struct
 
@@ -61,6 +62,7 @@ class Station:
             self.outbox, new_id=new_id, start_point=options.tx_start_point, refused=self._deauthorized
         )
         self.enabled = options.enabled
+        self.password = self._next_password = options.password
         self.connection_timeout_s = options.connection_timeout_s
         self.heartbeat_s = 300.0
         self.boot_status: str | None = None
@@ -286,6 +288,14 @@ class Station:
         times += [e.connect_by for e in self.state.evses.values() if e.connect_by is not None]
         return min(times, default=None)
 
+    def take_password(self, password: str) -> Literal["Accepted", "RebootRequired"]:
+        """The next connection uses it, or the first one after the next boot (A01)."""
+        self._next_password = password
+        if self.options.misbehaviour.password_after_reboot:
+            return "RebootRequired"
+        self.password = password
+        return "Accepted"
+
     def reboot(self, reason: BootReasonEnumType, *, now: datetime, ending: Ending = POWER_LOST) -> None:
         """The station starts anew: transactions end, reservations survive unless it forgets them (B01.FR.13, B11.FR.05)."""
         self._lives += 1
@@ -298,6 +308,7 @@ class Station:
         self.reporter.forget()
         self.outbox.rebooted(now)
         self._boot_reason, self.boot_status, self.reboot_asked = reason, None, None
+        self.password = self._next_password
 
     def _end(self, evse: Evse, ending: Ending, *, now: datetime) -> None:
         self.transactions.end(evse, ending, now=now)

@@ -66,7 +66,8 @@ class KeyRing:
         if event is None:
             self.forget(None)
         elif isinstance(event, RegistryChanged) and event.kind == "key":
-            self.forget(int(event.key))
+            # A token that was forgotten may have stood in any of them.
+            self.forget(int(event.key) if event.key.isdecimal() else None)
 
     def forget(self, key_id: int | None) -> None:
         """This key, or every one, is read again when it is next used."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from evhold.domain.access import Actor
 from evhold.domain.connector import Connector
-from evhold.domain.errors import GoesThroughReservations, ReservationsAffected, StationOffline
+from evhold.domain.errors import GoesThroughPassword, GoesThroughReservations, ReservationsAffected, StationOffline
 from evhold.domain.reservation import LIVE, Reservation
 from evhold.domain.station import Registration, Station
 from evhold.domain.values import EvseId, StationId
@@ -69,6 +69,7 @@ async def call(
 
     Raises:
         GoesThroughReservations: ReserveNow or CancelReservation.
+        GoesThroughPassword: SetVariables of BasicAuthPassword.
         StationUnknown, InvalidOrder: As they say.
         StationOffline: Its last boot was not answered Accepted, and this may not be sent before it is.
         ReservationsAffected: It would end live reservations, and ``force`` is not set.
@@ -78,6 +79,8 @@ async def call(
     if order.action in RESERVATION_ACTIONS:
         raise GoesThroughReservations(order.action)
     check(order.action, order.payload)
+    if order.action == "SetVariables" and payloads.sets_password(order.payload):
+        raise GoesThroughPassword
 
     def work(tx: Tx) -> tuple[StationId, bytes]:
         station = tx.stations.get(order.station_id)

@@ -270,6 +270,10 @@ class RawPayloads(Protocol):
         """RequestStartTransaction with this groupIdToken put in."""
         ...
 
+    def sets_password(self, payload: bytes) -> bool:
+        """Whether a SetVariables sets the password of Basic auth."""
+        ...
+
     def variables(self, action: str, request: bytes, answer: bytes) -> list[Variable]:
         """Of GetVariables' or SetVariables' answer (a set variable's value is the request's); empty for one that can't be read."""
         ...
@@ -286,6 +290,7 @@ class Connected:
         security_profile: By which the handshake was let in; 0 without any password.
         common_name: Of the station's certificate; None without one.
         password: Which one it proved while two were valid (A01); None while there is but one.
+        offer: The salt of the new one of the two.
         registration: What its last BootNotification was answered: Accepted, Pending, Rejected; None when it never booted.
         statuses: Each connector as last stored: loaded at connect, set only after the commit.
         reported: Connectors that reported since the connection or the last boot (their next report is not their first).
@@ -303,6 +308,7 @@ class Connected:
     security_profile: int = 0
     common_name: str | None = None
     password: Literal["old", "new"] | None = None
+    offer: bytes | None = None
     registration: str | None = None
     statuses: dict[tuple[int, int], Connector] = field(default_factory=dict)
     reported: set[tuple[int, int]] = field(default_factory=set)

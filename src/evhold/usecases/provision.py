@@ -1,5 +1,6 @@
 """Stations, tokens and keys are provisioned. Each change is told to the caches (RegistryChanged) once it is committed."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -38,6 +39,14 @@ class Keep(Enum):
 KEEP: Final = Keep.KEEP
 
 
+#: Takes a place for one more that is to be kept; raises LimitReached.
+Place = Callable[[], None]
+
+
+def no_limit() -> None:
+    """There is always room."""
+
+
 def _kept(given: T | Keep, stored: T) -> T:
     return stored if isinstance(given, Keep) else given
 
@@ -71,7 +80,9 @@ class StationPut:
     password: str | None = None
 
 
-async def put_station(order: PutStation, *, who: Actor, storage: Storage, clock: Clock, ids: Ids) -> StationPut:
+async def put_station(
+    order: PutStation, *, who: Actor, storage: Storage, clock: Clock, ids: Ids, place: Place = no_limit
+) -> StationPut:
     """The station may connect, and is as ordered.
 
     A new station gets a password when none is given, unless its security profile knows none; one that was there keeps
@@ -80,6 +91,7 @@ async def put_station(order: PutStation, *, who: Actor, storage: Storage, clock:
     Raises:
         InvalidOrder: ``stationId``, ``password`` or ``securityProfile`` can't be.
         SecurityProfileLowered: The station's profile only goes up.
+        LimitReached: It would be one more than there may be.
 
     Requirements: A00.FR.005
     """
@@ -96,6 +108,8 @@ async def put_station(order: PutStation, *, who: Actor, storage: Storage, clock:
         needs_password = known is None and station.security_profile not in PROFILES_WITHOUT_PASSWORD
         password = made if isinstance(order.password, Keep) and needs_password else None
         given = password if isinstance(order.password, Keep) else order.password
+        if known is None:
+            place()
         tx.stations.put(station, credentials=_credentials(station, given, salt=salt) if given else None)
         tx.audit.add(at=at, who=who, what="put station", station_id=station.id, detail="password" if given else "")
         _changed(tx, at=at, kind="station", key=station.id)
@@ -167,11 +181,14 @@ class TokenOrder:
     notify: tuple[str, ...] | Keep = KEEP
 
 
-async def put_token(order: TokenOrder, *, who: Actor, storage: Storage, clock: Clock) -> tuple[Token, bool]:
+async def put_token(
+    order: TokenOrder, *, who: Actor, storage: Storage, clock: Clock, place: Place = no_limit
+) -> tuple[Token, bool]:
     """The token is stored as ordered; return it, and whether it is new.
 
     Raises:
         InvalidOrder: The token, its group or its message can't be. A token is not its own group.
+        LimitReached: It would be one more than there may be.
     """
     _check_token(order)
 
@@ -186,6 +203,8 @@ async def put_token(order: TokenOrder, *, who: Actor, storage: Storage, clock: C
             notify=_kept(order.notify, known.notify),
         )
         is_new, at = tx.tokens.put(token), clock.now()
+        if is_new:
+            place()
         detail = f"{token.id_token.masked} {token.status}"
         tx.audit.add(at=at, who=who, what="put token", station_id=None, detail=detail)
         _changed(tx, at=at, kind="token", key=token.id_token.key)
@@ -249,15 +268,28 @@ class KeyMade:
 
 
 async def create_key(
-    order: KeyOrder, *, who: Actor, storage: Storage, clock: Clock, ids: Ids, secret: str | None = None
+    order: KeyOrder,
+    *,
+    who: Actor,
+    storage: Storage,
+    clock: Clock,
+    ids: Ids,
+    secret: str | None = None,
+    place: Place = no_limit,
 ) -> KeyMade:
     """The key is valid from now on; ``secret`` None: one is made.
 
     Raises:
         InvalidOrder: ``name``, ``idTokens`` or ``expiresAt`` can't be.
+        LimitReached: It would be one more than there may be.
     """
     made = _new_key(order, secret=secret if secret is not None else KEY_PREFIX + ids.secret(), at=clock.now())
-    return KeyMade(await storage.transact(lambda tx: _insert_key(tx, made.key, who=who)), made.secret)
+
+    def work(tx: Tx) -> ApiKey:
+        place()
+        return _insert_key(tx, made.key, who=who)
+
+    return KeyMade(await storage.transact(work), made.secret)
 
 
 def _new_key(order: KeyOrder, *, secret: str, at: datetime) -> KeyMade:

@@ -16,6 +16,7 @@ from evhold.domain.transitions import Step
 from evhold.domain.values import Ask, EvseId, IdToken, ReservationId, StationId, TransactionId
 from evhold.domain.webhooks import Delivery, DeliveryState, Webhook
 from evhold.usecases.periods import Figures, Timeline
+from evhold.usecases.security_store import SecurityEvents
 from evhold.usecases.traces import Retention
 
 
@@ -96,7 +97,7 @@ class Reservations(Protocol):
 
 
 class Stations(Protocol):
-    """Charging Stations; ids are found without case and returned as provisioned."""
+    """Charging Stations; ids are found without case and returned as provisioned. ``seen`` stores ``last_seen`` of many."""
 
     def find(self, station_id: str) -> Station | None: ...
     def get(self, station_id: str) -> Station:
@@ -117,9 +118,7 @@ class Stations(Protocol):
         """The next connection number of this station, stored."""
         ...
 
-    def seen(self, at: dict[StationId, datetime]) -> None:
-        """Store ``last_seen`` of many."""
-        ...
+    def seen(self, at: dict[StationId, datetime]) -> None: ...
 
 
 class Connectors(Protocol):
@@ -386,6 +385,8 @@ class Tx(Protocol):
     def outbox(self) -> Outbox: ...
     @property
     def audit(self) -> Audit: ...
+    @property
+    def security_events(self) -> SecurityEvents: ...
     @property
     def nodes(self) -> Nodes: ...
     @property

@@ -1,9 +1,24 @@
-"""The port behind which traces are made nameless, and what ended long ago is deleted."""
+"""The port behind which traces are made nameless, what ended long ago is deleted, and what is kept is counted."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 from evhold.domain.values import IdToken, ReservationId
+
+
+class Kind(StrEnum):
+    """What is kept until somebody takes it away, and has a limit. Of keys those that are not revoked."""
+
+    STATIONS = "stations"
+    TOKENS = "tokens"
+    KEYS = "keys"
+    WEBHOOKS = "webhooks"
+
+    @property
+    def limit(self) -> str:
+        """The option that says how many."""
+        return f"{self}-kept"
 
 
 class Retention(Protocol):
@@ -15,3 +30,6 @@ class Retention(Protocol):
     def all_stations(self) -> list[str]: ...
     def prune_reservations(self, *, before: datetime) -> int: ...
     def prune_transactions(self, station_id: str, *, before: datetime) -> int: ...
+    def count(self, kind: Kind, *, most: int) -> int:
+        """How many are kept, counted no further than ``most``."""
+        ...

@@ -1,6 +1,6 @@
 """Webhooks are provisioned: made, listed, removed, given another secret, tested; what they did not take is sent again."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -8,7 +8,7 @@ from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from evhold.domain.access import Actor
-from evhold.domain.errors import InvalidOrder, TooManyWebhooks
+from evhold.domain.errors import InvalidOrder
 from evhold.domain.events import TOLD, RegistryChanged
 from evhold.domain.networks import Network, is_allowed, literal
 from evhold.domain.values import IdToken
@@ -16,7 +16,6 @@ from evhold.domain.webhooks import ROTATION, Delivery, DeliveryState, Outcome, W
 from evhold.usecases.ports import Clock, Ids, Storage
 from evhold.usecases.stores import Tx
 
-MOST: Final = 100
 LONGEST_URL: Final = 2_000
 MOST_GLOBS: Final = 50
 KIND: Final = "webhook"
@@ -55,20 +54,26 @@ class Ping(Protocol):
 
 
 async def add(
-    order: WebhookOrder, *, who: Actor, storage: Storage, clock: Clock, ids: Ids, opened: Sequence[Network] = ()
+    order: WebhookOrder,
+    *,
+    who: Actor,
+    storage: Storage,
+    clock: Clock,
+    ids: Ids,
+    place: Callable[[], None],
+    opened: Sequence[Network] = (),
 ) -> Webhook:
     """It is told every event that is committed from now on; its secret is in the answer.
 
     Raises:
         InvalidOrder: ``url`` or ``events`` can't be.
-        TooManyWebhooks: There are 100.
+        LimitReached: It would be one more than there may be.
     """
     _check(order, opened=opened)
     random = ids.secret()
 
     def work(tx: Tx) -> Webhook:
-        if len(tx.webhooks.all()) >= MOST:
-            raise TooManyWebhooks(MOST)
+        place()
         at = clock.now()
         made = Webhook(
             id=0,

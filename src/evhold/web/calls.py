@@ -9,9 +9,11 @@ from evhold.domain.access import Actor, ApiKey, AuditRow, AuditWanted
 from evhold.domain.authorization import Token
 from evhold.domain.identity import Identity, Stranger
 from evhold.domain.reservation import Reservation, State, Transition
+from evhold.domain.security import SecurityEvent
 from evhold.domain.station import Station
 from evhold.domain.values import IdToken, StationId
 from evhold.domain.webhooks import Delivery, DeliveryState, Outcome, Webhook
+from evhold.usecases.a01_password import Changed, NotTaken
 from evhold.usecases.figures import Figures as PeriodFigures
 from evhold.usecases.h01_reserve import Placed, Proposed, Replaced, ReplaceOrder, ReserveOrder
 from evhold.usecases.h02_cancel import Canceled, CancelOrder, Wished
@@ -125,6 +127,22 @@ class SwitchReservations(Protocol):
     ) -> Awaitable[str | CallFailed | NoAnswer | NeverSent]: ...
 
 
+class ChangePassword(Protocol):
+    """The station is asked to take a new password; None: one is made."""
+
+    def __call__(
+        self, station_id: str, password: str | None, *, who: Actor
+    ) -> Awaitable[Changed | NotTaken | CallFailed | NeverSent]: ...
+
+
+class SecurityEventPage(Protocol):
+    """Newest first, of this station or of all, before this number."""
+
+    def __call__(
+        self, station_id: str | None, *, limit: int, before: int | None = None
+    ) -> Awaitable[list[SecurityEvent]]: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StationCalls:
     """Charging Stations; those that name one raise StationUnknown.
@@ -138,6 +156,8 @@ class StationCalls:
     remove: RemoveStation
     read_capabilities: Callable[[StationId], Awaitable[Station | CallFailed | NoAnswer | NeverSent]]
     switch: SwitchReservations
+    change_password: ChangePassword
+    security_events: SecurityEventPage
     messages: Messages
     call: Callable[[RawCall], Awaitable[CallAnswer]]
     schemas: Callable[[], Mapping[str, bytes]]
@@ -315,6 +335,7 @@ class Figures:
         refusals: Counts by the name of the limit that was passed.
         reservations: By state, from the database.
         sweep_lag_s: How far the expiry sweep is behind, in seconds; 0 when nothing is overdue.
+        kept: How many there are, and may be, by what is kept; what was not counted yet is left out.
     """
 
     connected: Callable[[], int]
@@ -329,6 +350,7 @@ class Figures:
     sweep_lag_s: Callable[[], float]
     #: How many nodes there are, and whether this one hears the others; None: there is but one.
     nodes: Callable[[], tuple[int, bool] | None] = lambda: None
+    kept: Callable[[], Mapping[str, tuple[int, int]]] = dict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ class Scrape(Collector):
         yield GaugeMetricFamily("evhold_sweep_lag_seconds", "How far the expiry sweep is behind", value=lag)
         yield from self._nodes()
         yield from self._refusals()
+        yield from self._kept()
         yield self._by_status()
         yield self._calls()
         figures = self._figures
@@ -53,6 +54,15 @@ class Scrape(Collector):
         refused.add_metric(["rate"], self._limits.throttled)
         refused.add_metric(["failures"], failures.refused)
         yield refused
+
+    def _kept(self) -> Iterator[Metric]:
+        kept = GaugeMetricFamily("evhold_kept", "What is kept, as last counted", labels=["what"])
+        most = GaugeMetricFamily("evhold_kept_most", "How much of it may be kept", labels=["what"])
+        for what, (count, limit) in self._figures.kept().items():
+            kept.add_metric([what], count)
+            most.add_metric([what], limit)
+        yield kept
+        yield most
 
     def _by_status(self) -> Metric:
         family = GaugeMetricFamily("evhold_reservations", "Reservations by status", labels=["status"])

@@ -37,10 +37,15 @@ PROBLEMS: Final[dict[str, tuple[int, str]]] = {
     "token-not-accepted": (409, "The IdToken is not accepted"),
     "reservations-affected": (409, "Live reservations would end"),
     "goes-through-reservations": (409, "This action goes through /reservations"),
+    "goes-through-password": (409, "A password is changed by POST /stations/{id}/password"),
+    "password-change-pending": (
+        409,
+        "Two passwords of the Charging Station are valid, and it has not shown which it has",
+    ),
     "security-profile-lowered": (409, "The Charging Station's lowest security profile only goes up"),
     "variable-refused": (409, "The Charging Station did not set the variable"),
     "token-in-use": (409, "The IdToken has reservations that have not ended"),
-    "too-many-webhooks": (409, "There are as many webhooks as there may be"),
+    "limit-reached": (409, "There are as many of these as may be kept"),
     "notify-not-installed": (409, "Driver messages need the extra notify"),
     "request-in-progress": (409, "The first request with this Idempotency-Key is still running"),
     "request-timeout": (408, "The request did not arrive in time"),
@@ -70,7 +75,7 @@ BY_ERROR: Final[dict[str, str]] = {
     "KeyUnknown": "key-unknown",
     "WebhookUnknown": "webhook-unknown",
     "DeliveryUnknown": "delivery-unknown",
-    "TooManyWebhooks": "too-many-webhooks",
+    "LimitReached": "limit-reached",
     "NotifyNotInstalled": "notify-not-installed",
     "ReservationEnded": "reservation-ended",
     "OrderInProgress": "order-in-progress",
@@ -86,6 +91,8 @@ BY_ERROR: Final[dict[str, str]] = {
     "StationBusy": "station-busy",
     "ReservationsAffected": "reservations-affected",
     "GoesThroughReservations": "goes-through-reservations",
+    "PasswordChangePending": "password-change-pending",
+    "GoesThroughPassword": "goes-through-password",
     "SecurityProfileLowered": "security-profile-lowered",
     "InvalidOrder": "invalid-request",
     "IdempotencyKeyReused": "idempotency-key-reused",
@@ -179,5 +186,7 @@ def _more(error: domain.DomainError) -> dict[str, object]:
             return {"state": str(state)}
         case domain.VersionConflict(version=version):
             return {"version": version}
+        case domain.LimitReached(limit=limit, most=most):
+            return {"limit": limit, "most": most}
         case _:
             return {}

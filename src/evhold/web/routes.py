@@ -17,6 +17,7 @@ from evhold.web.operations import (
 )
 from evhold.web.page_routes import DRIVER, SESSION
 from evhold.web.readings import READINGS
+from evhold.web.security_routes import SECURITY
 from evhold.web.webhook_routes import WEBHOOKS
 
 RESERVATIONS: Final = (
@@ -161,7 +162,7 @@ STATIONS: Final = (
         handler=stations.put,
         body=dto.StationPut,
         answers={200: dto.StationDto, 201: dto.StationDto},
-        problems=("security-profile-lowered",),
+        problems=("security-profile-lowered", "limit-reached"),
     ),
     Operation(
         method="DELETE",
@@ -210,6 +211,7 @@ STATIONS: Final = (
         problems=(
             "station-unknown",
             "goes-through-reservations",
+            "goes-through-password",
             "reservations-affected",
             "station-call-error",
             *NOT_SENT,
@@ -251,7 +253,7 @@ TOKENS: Final = (
         handler=tokens.put,
         body=dto.TokenPut,
         answers={200: dto.TokenDto, 201: dto.TokenDto},
-        problems=("notify-not-installed",),
+        problems=("notify-not-installed", "limit-reached"),
     ),
     Operation(
         method="DELETE",
@@ -298,6 +300,7 @@ KEYS: Final = (
         handler=keys.create,
         body=dto.KeyCreate,
         answers={201: dto.KeyDto},
+        problems=("limit-reached",),
     ),
     Operation(
         method="DELETE",
@@ -343,4 +346,7 @@ EVENTS: Final = (
     ),
 )
 
-OPERATIONS: Final = (*RESERVATIONS, *STATIONS, *TOKENS, *KEYS, *AUDIT, *EVENTS, *DRIVER, *SESSION, *READINGS, *WEBHOOKS)
+OPERATIONS: Final = (
+    *(*RESERVATIONS, *STATIONS, *TOKENS, *KEYS, *AUDIT, *EVENTS, *DRIVER, *SESSION),
+    *(*READINGS, *WEBHOOKS, *SECURITY),
+)

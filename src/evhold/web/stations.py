@@ -93,7 +93,7 @@ async def read_capabilities(request: Req) -> Response[bytes]:
     await calls.audit.note("read capabilities", who=caller_of(request).actor, station_id=station_id)
     outcome = await calls.stations.read_capabilities(station_id)
     if isinstance(outcome, CallFailed | NoAnswer | NeverSent):
-        raise _failure(outcome)
+        raise failure(outcome)
     return reply(station_dto(await calls.stations.get(station_id)))
 
 
@@ -104,7 +104,7 @@ async def switch_reservations(request: Req) -> Response[bytes]:
     station_id = (await _known(request)).station.id
     outcome = await calls.stations.switch(station_id, enabled=body.enabled, who=caller_of(request).actor)
     if isinstance(outcome, CallFailed | NoAnswer | NeverSent):
-        raise _failure(outcome)
+        raise failure(outcome)
     if outcome != ACCEPTED:
         why = f"SetVariables ReservationCtrlr.Enabled: {outcome}"
         raise Problem("variable-refused", why, {"variable": "ReservationCtrlr.Enabled", "attributeStatus": outcome})
@@ -148,10 +148,10 @@ async def call(request: Req) -> Response[bytes]:
     outcome = await calls_of(request).stations.call(order)
     if isinstance(outcome, CallResult):
         return reply(CallResultDto(result=msgspec.Raw(outcome.payload)))
-    raise _failure(outcome)
+    raise failure(outcome)
 
 
-def _failure(outcome: CallAnswer) -> Problem:
+def failure(outcome: CallAnswer) -> Problem:
     """How a call to a station failed."""
     match outcome:
         case CallFailed(code=code, description=description):

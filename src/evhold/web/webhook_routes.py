@@ -28,7 +28,7 @@ WEBHOOKS: Final = (
         handler=webhooks.create,
         body=webhook_dto.WebhookCreate,
         answers={201: webhook_dto.WebhookDto},
-        problems=("too-many-webhooks",),
+        problems=("limit-reached",),
     ),
     Operation(
         method="GET",

@@ -58,6 +58,7 @@ class Csms:
                 transaction=self._transaction,
                 connector_status=self._connector_status,
                 reservation_status=self._note("reservation"),
+                security_event=self._note("security"),
             )
         )
 

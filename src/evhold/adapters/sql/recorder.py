@@ -64,7 +64,7 @@ class SqlRecorder:
         self._busy = False
         self._connectors = self._text(connectors.put_connector(storage.dialect))
         self._transactions = self._text(transactions.put_transaction(storage.dialect))
-        no_secrets = ("password_salt", "password_hash", "removed_at")
+        no_secrets = (*station_rows.SECRETS, "removed_at")
         self._stations = self._text(station_rows.record_station(storage.dialect), leave_out=no_secrets)
         self._events = self._text(insert(outbox_table), leave_out=("seq",))
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, Table, and_, delete, func, or_, select, update
+from sqlalchemy import Column, Connection, Select, Table, and_, delete, func, literal, or_, select, update
 
 from evhold.adapters.sql.tables import (
     asks,
@@ -22,12 +22,14 @@ from evhold.adapters.sql.tables import (
     outbox,
     reservations,
     stations,
+    tokens,
     transactions,
     webhooks,
 )
 from evhold.domain.reservation import LIVE
 from evhold.domain.values import IdToken, ReservationId
 from evhold.domain.webhooks import DRIVERS
+from evhold.usecases.traces import Kind
 
 #: Rows of one transaction: whoever writes meanwhile does not wait long.
 AT_ONCE: Final = 200
@@ -35,6 +37,13 @@ _LIVE: Final = tuple(one.value for one in LIVE)
 _SHOWN: Final = 4
 
 _r, _t = reservations.c, transactions.c
+#: A removed station's row stays for what refers to it, a revoked key's for the audit.
+_KEPT: Final[dict[Kind, Select[Any]]] = {
+    Kind.STATIONS: select(literal(1)).select_from(stations).where(stations.c.removed_at.is_(None)),
+    Kind.TOKENS: select(literal(1)).select_from(tokens),
+    Kind.KEYS: select(literal(1)).select_from(keys).where(keys.c.revoked_at.is_(None)),
+    Kind.WEBHOOKS: select(literal(1)).select_from(webhooks),
+}
 
 
 class RetentionStore:
@@ -136,6 +145,13 @@ class RetentionStore:
         for row in self._connection.execute(select(key, column).where(where, column.is_not(None))).all():
             if (text := pattern.sub(pseudonym, row[1])) != row[1]:
                 self._connection.execute(update(table).where(key == row[0]).values({column: text}))
+
+    # What is kept
+
+    def count(self, kind: Kind, *, most: int) -> int:
+        """How many there are, counted no further than ``most``."""
+        some = _KEPT[kind].limit(most).subquery()
+        return int(self._connection.scalar(select(func.count()).select_from(some)) or 0)
 
     # What ended long ago
 

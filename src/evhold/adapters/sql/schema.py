@@ -39,7 +39,7 @@ class History:
         return SCRIPTS / self.name
 
 
-PRE: Final = History(name="pre", table="alembic_version", head="0011")
+PRE: Final = History(name="pre", table="alembic_version", head="0012")
 POST: Final = History(name="post", table="alembic_version_post", head=NONE)
 
 

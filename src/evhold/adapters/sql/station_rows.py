@@ -27,6 +27,8 @@ _SAME_NAME: Final = (
     "epoch",
     "created_at",
 )
+#: What opens the door to it.
+SECRETS: Final = ("password_salt", "password_hash", "next_salt", "next_hash")
 #: What is provisioned; a station's own reports never change it.
 PROVISIONED: Final = frozenset(
     (
@@ -38,8 +40,7 @@ PROVISIONED: Final = frozenset(
         "location_name",
         "latitude",
         "longitude",
-        "password_salt",
-        "password_hash",
+        *SECRETS,
         "epoch",
         "created_at",
         "removed_at",

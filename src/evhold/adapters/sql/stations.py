@@ -11,7 +11,7 @@ from evhold.adapters.sql.driver import run_many
 from evhold.adapters.sql.outbox import OutboxStore
 from evhold.adapters.sql.prepared import Prepared
 from evhold.adapters.sql.reservations import ReservationStore
-from evhold.adapters.sql.station_rows import row_of, station_of
+from evhold.adapters.sql.station_rows import SECRETS, row_of, station_of
 from evhold.adapters.sql.tables import names_of, stations
 from evhold.adapters.sql.types import POSTGRESQL, aware
 from evhold.domain.errors import StationUnknown
@@ -27,12 +27,10 @@ _GIVEN: Final = names_of(stations, leave_out="removed_at")
 _INSERT: Final = Prepared(insert(stations), _GIVEN)
 _UPDATE: Final = update(stations).where(s.folded_id == bindparam("wanted"))
 _KEPT: Final = frozenset({"id", "folded_id", "epoch"})
-_UPDATE_KNOWN: Final = Prepared(
-    _UPDATE, [name for name in _GIVEN if name not in _KEPT | {"password_salt", "password_hash"}]
-)
-_CREDENTIALS: Final = select(s.id, s.password_salt, s.password_hash, s.security_profile, s.serial_number).where(
-    s.removed_at.is_(None)
-)
+_UPDATE_KNOWN: Final = Prepared(_UPDATE, [name for name in _GIVEN if name not in _KEPT.union(SECRETS)])
+_CREDENTIALS: Final = select(
+    *(s.id, s.password_salt, s.password_hash, s.security_profile, s.serial_number, s.next_salt, s.next_hash)
+).where(s.removed_at.is_(None))
 _EPOCH: Final = Prepared(
     update(stations).where(s.folded_id == bindparam("wanted")).values(epoch=s.epoch + 1).returning(s.epoch)
 )
@@ -41,7 +39,7 @@ _SEEN_MANY: Final = (
     "UPDATE stations SET last_seen = seen.heard FROM unnest(CAST($1 AS text[]), CAST($2 AS timestamptz[]))"
     " AS seen (station, heard) WHERE id = seen.station"
 )
-_NO_CREDENTIALS: Final = {"password_salt": None, "password_hash": None}
+_NO_CREDENTIALS: Final[dict[str, bytes | None]] = dict.fromkeys(SECRETS)
 
 
 class StationStore:
@@ -68,7 +66,7 @@ class StationStore:
         known = _KNOWN.first(self._connection, {"wanted": station.id.casefold()})
         row = row_of(station)
         if credentials is not None:
-            row |= {"password_salt": credentials.password_salt, "password_hash": credentials.password_hash}
+            row |= {name: getattr(credentials, name) for name in _NO_CREDENTIALS}
         if known is None:
             _INSERT.run(self._connection, _NO_CREDENTIALS | row)
             return True
@@ -113,6 +111,8 @@ class StationStore:
                 password_hash=row.password_hash,
                 security_profile=row.security_profile,
                 serial_number=row.serial_number,
+                next_salt=row.next_salt,
+                next_hash=row.next_hash,
             )
             for row in self._connection.execute(wanted)
         ]

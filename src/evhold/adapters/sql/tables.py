@@ -46,6 +46,8 @@ stations: Final = Table(
     Column("longitude", Float),
     Column("password_salt", LargeBinary),
     Column("password_hash", LargeBinary),
+    Column("next_salt", LargeBinary),
+    Column("next_hash", LargeBinary),
     Column("vendor_name", Text),
     Column("model", Text),
     Column("firmware_version", Text),
@@ -261,6 +263,24 @@ audit: Final = Table(
     Column("detail", Text, nullable=False),
     Column("address", Text),
     Index("idx_audit_at", "at"),
+)
+
+#: ``station_id`` is empty where nobody knows which station it was.
+security_events: Final = Table(
+    "security_events",
+    metadata,
+    Column("number", WideInteger, primary_key=True),
+    Column("station_id", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("at", UtcDateTime, nullable=False),
+    Column("told_at", UtcDateTime),
+    Column("tech_info", Text),
+    Column("remote", Text),
+    Column("count", Integer, nullable=False),
+    Index("idx_security_events_station", "station_id", "number"),
+    Index("idx_security_events_at", "at"),
+    sqlite_autoincrement=True,
 )
 
 webhooks: Final = Table(

@@ -16,6 +16,7 @@ from evhold.adapters.sql.outbox import OutboxStore
 from evhold.adapters.sql.reservations import ReservationStore
 from evhold.adapters.sql.retention import RetentionStore
 from evhold.adapters.sql.secrets import SecretStore
+from evhold.adapters.sql.security_events import SecurityEventStore
 from evhold.adapters.sql.stations import StationStore
 from evhold.adapters.sql.timeline import TimelineStore
 from evhold.adapters.sql.tokens import TokenStore
@@ -76,6 +77,11 @@ class SqlTx:
     def audit(self) -> AuditStore:
         """Who did what."""
         return AuditStore(self.connection)
+
+    @cached_property
+    def security_events(self) -> SecurityEventStore:
+        """What was told and noted of security."""
+        return SecurityEventStore(self.connection)
 
     @cached_property
     def nodes(self) -> NodeStore:

@@ -201,6 +201,12 @@ def expect(connected: Connected, action: str, payload: bytes) -> None:
         connected.triggered.add("NotifyReport")
 
 
+def sets_password(payload: bytes) -> bool:
+    """Return whether a SetVariables, checked before, sets the password of Basic auth."""
+    wanted = decode(payload, SetVariablesRequest).set_variable_data
+    return any(one.variable.name.casefold() == "basicauthpassword" for one in wanted)
+
+
 def told_variables(action: str, request: bytes, answer: bytes) -> list[Variable]:
     """Return what the answer to a raw GetVariables or SetVariables says; empty for any other, or one that can't be read."""
     try:

@@ -58,13 +58,14 @@ class UseCases:
     transaction: transactions.TransactionReport
     connector_status: StatusReport
     reservation_status: reservation.Report
+    security_event: security.SecurityEventTold
 
 
 def version(use_cases: UseCases) -> Version:
     """Return OCPP 2.0.1 as the gateway speaks it."""
     routes: dict[str, Route[Any, Any]] = {
         **acknowledgements.routes(),
-        **security.routes(),
+        **security.routes(told=use_cases.security_event),
         **provisioning.routes(boot=use_cases.boot, heartbeat=use_cases.heartbeat, learn_report=use_cases.learn_report),
         **authorization.routes(authorize=use_cases.authorize),
         **transactions.routes(report=use_cases.transaction),
@@ -141,6 +142,10 @@ class Payloads:
     def with_group(self, payload: bytes, group: IdToken) -> bytes:
         """RequestStartTransaction with this groupIdToken put in."""
         return transactions.with_group(payload, group)
+
+    def sets_password(self, payload: bytes) -> bool:
+        """Of SetVariables."""
+        return provisioning.sets_password(payload)
 
     def variables(self, action: str, request: bytes, answer: bytes) -> list[Variable]:
         """Of GetVariables' or SetVariables' answer."""

@@ -1,6 +1,8 @@
-"""Block A: security events are acknowledged, certificates are not issued here."""
+"""Block A: security events are kept, certificates are not issued here."""
 
-from typing import Any
+from collections.abc import Awaitable
+from datetime import datetime
+from typing import Any, Protocol
 
 from evhold.ocpp.router import Context, Route
 from evhold.ocpp.v201 import convert
@@ -9,13 +11,24 @@ from evhold.ocpp.v201.messages import (
     SignCertificateRequest,
     SignCertificateResponse,
 )
+from evhold.usecases.ports import Connected
 
 
-def routes() -> dict[str, Route[Any, Any]]:
+class SecurityEventTold(Protocol):
+    """`a04_security_events.told`, bound."""
+
+    def __call__(
+        self, kind: str, connected: Connected, /, *, happened_at: datetime, tech_info: str | None, heard_at: datetime
+    ) -> Awaitable[None]: ...
+
+
+def routes(*, told: SecurityEventTold) -> dict[str, Route[Any, Any]]:
     """Return the routes of block A."""
 
-    def security_event_notification(request: SecurityEventNotificationRequest, context: Context) -> None:
-        """Acknowledged (A04)."""
+    async def security_event_notification(request: SecurityEventNotificationRequest, context: Context) -> None:
+        # A04: acknowledged when it is stored.
+        info = convert.known(request.tech_info)
+        await told(request.type, context, happened_at=request.timestamp, tech_info=info, heard_at=context.heard_at)
 
     def sign_certificate(request: SignCertificateRequest, context: Context) -> SignCertificateResponse:
         # A02: there is no certificate authority behind this CSMS.
