@@ -7,16 +7,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bench.certificates import tls_options
 from bench.postgres import running_postgres
 from bench.server import Server, evhold_command
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A server, and on what database."""
+    """A server, on what database, and whether stations come by TLS."""
 
     name: str
     postgresql: bool = False
+    tls: bool = False
+    options: tuple[str, ...] = ()
 
 
 EVHOLD: Final = Contender("evhold")
@@ -46,6 +49,7 @@ def serving(contender: Contender, folder: Path, *, database: str | None = None) 
         module = _MODULES.get(contender)
         if module is None:
             command = evhold_command(folder, database=database)
+            command += [*contender.options, *(tls_options(folder) if contender.tls else ())]
         else:
             command = [sys.executable, "-m", f"bench.baselines.{module}"]
             command += [] if contender is BARE else [database or str(folder / "bench.db")]

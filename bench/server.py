@@ -21,7 +21,7 @@ START_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 30.0
 _ROOT: Final = Path(__file__).resolve().parent.parent
 _API: Final = re.compile(r"http://[\w.\[\]:]+:\d+")
-_STATIONS: Final = re.compile(r"ws://[\w.\[\]:]+:\d+")
+_STATIONS: Final = re.compile(r"wss?://[\w.\[\]:]+:\d+")
 
 
 class ServerFailed(RuntimeError):
@@ -52,7 +52,7 @@ class Server:
     """A running server. Its addresses are known from its start on; `stop` ends it.
 
     Args:
-        command: Prints a `ws://` address, and an `http://` one if it has an API, when it is ready.
+        command: Prints a `ws://` or `wss://` address, and an `http://` one if it has an API, when it is ready.
         folder: Its working directory, where its output is kept too.
         has_api: Whether it has one.
         database_pid: The process of its database server, whose CPU is counted with it.

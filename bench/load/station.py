@@ -1,7 +1,9 @@
 """A charging station of the load: one socket, one CALL of its own in flight, every CALL of the server answered at once."""
 
 import asyncio
+import ssl
 import time
+from functools import cache
 from typing import Final
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_connect
@@ -12,6 +14,15 @@ from bench.load.clocking import Clocking
 
 ANSWER_TIMEOUT_S: Final = 30.0
 _HEADERS: Final = {"Sec-WebSocket-Protocol": "ocpp2.0.1"}
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Of all stations; who the server is does not matter here."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 class StationFailed(RuntimeError):
@@ -39,7 +50,13 @@ class Station(WSListener):
         Raises:
             StationFailed: It was refused, or not answered.
         """
-        await ws_connect(lambda: self, f"{url}/{self.station_id}", extra_headers=_HEADERS, read_buffer_init_size=2048)
+        await ws_connect(
+            lambda: self,
+            f"{url}/{self.station_id}",
+            ssl_context=_tls() if url.startswith("wss:") else None,
+            extra_headers=_HEADERS,
+            read_buffer_init_size=2048,
+        )
         booted = await self._ask(frames.boot())
         if b'"Accepted"' not in booted:
             raise StationFailed(f"{self.station_id}: BootNotification was answered {booted.decode()}")

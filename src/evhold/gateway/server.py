@@ -19,6 +19,7 @@ from evhold.gateway.admission import Admission, Gatekeeper, Link, Refusal
 from evhold.gateway.deflate import negotiate
 from evhold.gateway.doors import Doors, DoorSettings, Visit
 from evhold.gateway.listener import Listener, StationProtocol
+from evhold.gateway.memory import WORTH_WHILE, give_back
 from evhold.gateway.node import Node, log
 from evhold.gateway.pace import Pace
 from evhold.gateway.peer import PeerListener
@@ -102,6 +103,7 @@ class StationServer:
         )
         self._draining = False
         self._sockets: set[StationSocket] = set()
+        self._gone = 0
         self._listener: Listener | None = None
         self._certificates: Certificates | None = None
         self._ticker: asyncio.TimerHandle | None = None
@@ -280,6 +282,7 @@ class StationServer:
     def socket_gone(self, socket: StationSocket) -> None:
         """It is open no more."""
         self._sockets.discard(socket)
+        self._gone += 1
         if self._emptied is not None and not self._sockets:
             self._emptied.set()
 
@@ -294,6 +297,9 @@ class StationServer:
         for socket in list(self._sockets):
             socket.tick()
         loop = asyncio.get_running_loop()
+        if self._gone >= WORTH_WHILE:
+            self._gone = 0
+            loop.run_in_executor(None, give_back)
         if self._certificates is not None:
             self._certificates.look(loop.time())
         self._ticker = loop.call_later(self._settings.tick_s, self._tick)
