@@ -160,6 +160,7 @@ def wire() -> Target:
         transaction=transaction,
         connector_status=lambda *_, **__: None,
         reservation_status=_nothing,
+        security_event=_nothing,
     )
     return Target(node, version(use_cases), Registry())
 
