@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
-from browser_stage import Come, in_browser, located, online, reserved
+import pytest
+from browser_stage import PHONE, Come, in_browser, key_of, located, online, reserved, sideways, violations
 from playwright.async_api import Page, expect
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from csms import Csms
 
@@ -121,3 +125,52 @@ async def test_a_raw_call_that_ends_a_reservation_asks_first(come: Come, csms: C
         await sure.get_by_role("button", name="Send it anyway").click()
         await csms.until(made["id"], "Removed")
         await expect(page.get_by_role("region", name="EVSEs")).to_contain_text("Unavailable")
+
+
+async def says(csms: Csms, station_id: str, events: dict[str, str]) -> None:
+    """The station connects, tells these security events, each with what it says beside, and has its answers."""
+    address = f"{csms.stations}/{station_id}"
+    async with connect(address, subprotocols=["ocpp2.0.1"], proxy=None) as station:  # type: ignore[list-item]
+        for kind, tech_info in events.items():
+            told = {"type": kind, "timestamp": datetime.now(UTC).isoformat(), "techInfo": tech_info}
+            await station.send(json.dumps([2, kind, "SecurityEventNotification", told]))
+            while json.loads(await station.recv())[:2] != [3, kind]:
+                pass  # a question of the server's, which stays open
+
+
+async def test_security_events_are_shown_as_text(come: Come, csms: Csms) -> None:
+    """What the station says stays text whatever it looks like; a new one appears by itself, and older ones are asked for."""
+    markup = "<img src=x onerror=\"document.title='taken'\"><b id=bold>bold</b>"
+    assert (await csms.request("PUT", "/stations/ST-10", json={"securityProfile": 0})).is_success
+    page = await (await come()).open("/stations/ST-10")
+    panel = page.get_by_role("region", name="Security events")
+    await expect(panel).to_contain_text("The station told of nothing")
+    await says(csms, "ST-10", {**{f"Event{number}": "door" for number in range(12)}, "<i id=kind>": markup})
+    rows = panel.get_by_role("listitem")
+    await expect(rows).to_have_count(10)
+    for text in ("<i id=kind>", markup, "told by the station"):
+        await expect(rows.first).to_contain_text(text)
+    assert await panel.locator("img, i, #bold").count() == 0
+    assert await page.title() != "taken"
+    await panel.get_by_role("button", name="Show older ones").click()
+    await expect(rows).to_have_count(13)
+    await expect(panel.get_by_role("button", name="Show older ones")).to_be_hidden()
+    assert await violations(page) == []
+    await page.set_viewport_size(PHONE)
+    assert await sideways(page) == 0
+
+
+async def test_who_stood_at_the_door_in_vain_is_shown(come: Come, csms: Csms) -> None:
+    """Noted by evhold, with the address and how many times; whoever may only look sees it, and a driver does not."""
+    assert (await csms.request("PUT", "/stations/ST-11", json={"password": "a-password-of-ST-11"})).is_success
+    with pytest.raises(InvalidStatus):
+        await connect(f"{csms.stations}/ST-11", proxy=None)
+    page = await (await come(key=await key_of(csms, "readonly"))).open("/stations/ST-11")
+    panel = page.get_by_role("region", name="Security events")
+    await expect(panel.get_by_role("listitem").first).to_contain_text("FailedToAuthenticateAtCsms")
+    await expect(panel).to_contain_text("noted by evhold, from 127.0.0.1")
+    token = {"idToken": "DRIVERCARD", "type": "ISO14443"}
+    driver = await come(key=await key_of(csms, "driver", idTokens=[token]))
+    page = await driver.open("/stations/ST-11")
+    await expect(page.get_by_role("heading", level=1, name="ST-11")).to_be_visible()
+    await expect(page.get_by_role("region", name="Security events")).to_have_count(0)

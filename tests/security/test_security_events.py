@@ -66,14 +66,22 @@ async def events(node: Secured, station_id: str | None = None) -> list[dict[str,
 async def test_a_stations_event_is_kept_and_shown(node: Secured) -> None:
     """With its time by both clocks, and what it says beside."""
     await node.put("CS3", securityProfile=3)
-    told = {"type": "TamperDetectionActivated", "timestamp": "2026-01-02T03:04:05Z", "techInfo": "door 2"}
+    told = {
+        "type": "TamperDetectionActivated",
+        "timestamp": "2026-01-02T03:04:05Z",
+        "techInfo": 'door 2\0 {"idToken": "AABBCCDD"}',
+    }
     async with connecting(node, "CS3", tls=station_tls("CS3")) as one:
         await one.send(json.dumps([2, "m1", "SecurityEventNotification", told]))
         while json.loads(await one.recv())[0] != 3:
             pass
     (event,) = await events(node, "CS3")
 
-    assert (event["type"], event["techInfo"], event["origin"]) == ("TamperDetectionActivated", "door 2", "station")
+    assert (event["type"], event["techInfo"], event["origin"]) == (
+        "TamperDetectionActivated",
+        'door 2\ufffd {"idToken": "****"}',
+        "station",
+    )
     assert (event["toldAt"], event["remote"], event["count"]) == ("2026-01-02T03:04:05Z", None, 1)
 
 

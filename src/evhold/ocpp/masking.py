@@ -37,6 +37,11 @@ def mask_token(token: str) -> str:
     return "*" * (len(token) - _SHOWN) + token[-_SHOWN:]
 
 
+def mask_text(text: str) -> str:
+    """Return the text with whatever looks like a token or a password in a piece of JSON blotted out."""
+    return _blotted(text)
+
+
 def _blotted(text: str) -> str:
     return _IN_TEXT.sub(r"\1****", text)
 

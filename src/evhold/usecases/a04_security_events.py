@@ -36,13 +36,18 @@ async def told(
     """
     event = SecurityEvent(
         station_id=connected.station_id,
-        type=kind[:LONGEST_TYPE],
+        type=_storable(kind)[:LONGEST_TYPE],
         origin=Origin.STATION,
         at=heard_at,
         told_at=happened_at,
-        tech_info=None if tech_info is None else tech_info[:LONGEST_INFO],
+        tech_info=None if tech_info is None else _storable(tech_info)[:LONGEST_INFO],
     )
     await keep([event], storage=storage)
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL holds every character but this one."""
+    return text.replace("\0", "\ufffd")
 
 
 async def keep(events: Sequence[SecurityEvent], *, storage: Storage) -> None:

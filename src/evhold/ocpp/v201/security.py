@@ -4,6 +4,7 @@ from collections.abc import Awaitable
 from datetime import datetime
 from typing import Any, Protocol
 
+from evhold.ocpp.masking import mask_text
 from evhold.ocpp.router import Context, Route
 from evhold.ocpp.v201 import convert
 from evhold.ocpp.v201.messages import (
@@ -26,8 +27,9 @@ def routes(*, told: SecurityEventTold) -> dict[str, Route[Any, Any]]:
     """Return the routes of block A."""
 
     async def security_event_notification(request: SecurityEventNotificationRequest, context: Context) -> None:
-        # A04: acknowledged when it is stored.
-        info = convert.known(request.tech_info)
+        # A04: acknowledged when it is stored. What stations say beside may quote a frame.
+        said = convert.known(request.tech_info)
+        info = None if said is None else mask_text(said)
         await told(request.type, context, happened_at=request.timestamp, tech_info=info, heard_at=context.heard_at)
 
     def sign_certificate(request: SignCertificateRequest, context: Context) -> SignCertificateResponse:

@@ -9,6 +9,7 @@ import { t } from '../text.js';
 import { callPanel } from './call.js';
 import { capabilitiesPanel } from './capabilities.js';
 import { messagesPanel } from './messages.js';
+import { securityPanel } from './security.js';
 import { drawEvses, drawHolds, openReserve, tickRows } from './station-rows.js';
 
 /** The page's name. */
@@ -57,10 +58,15 @@ function build(root, station, signal) {
       { class: 'about' },
       h('div', { class: 'stack holding' }, panel('evses', view.free, view.evses), panel('holds', null, view.holds, view.noHolds)),
       h('div', { class: 'stack side' }, view.capabilities.el, panel('details', null, view.details)),
-      look ? h('div', { class: 'stack talking' }, messagesPanel(station.id, { signal }), canOperate() ? callPanel(station.id, { signal }) : null) : null,
+      look ? talking(station, signal) : null,
     ),
   );
   return view;
+}
+
+function talking({ id }, signal) {
+  const call = canOperate() ? callPanel(id, { signal }) : null;
+  return h('div', { class: 'stack talking' }, messagesPanel(id, { signal }), call, securityPanel(id, { signal }));
 }
 
 function panel(key, end, ...content) {
