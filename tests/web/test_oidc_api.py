@@ -112,6 +112,8 @@ async def test_tokens_of_the_issuer_are_taken_beside_keys_and_sessions(bench: Be
             issuer.token(aud=["account", "api://other"]),
             signed({"alg": "RS256", "kid": "first", "typ": "JWT", "x5t": "x", "more": 1}, claims_of(issuer.token())),
             issuer.token(header={"typ": None}),
+            # The only one for such a signature needs no name.
+            issuer.token(key=keys[1], header={"kid": None}),
         ]
         assert [said(await ask(client, one)) for one in good] == [(200, "")] * len(good)
         assert issuer.asked == [issuer.discovery_path, issuer.jwks_path]
@@ -126,9 +128,10 @@ async def test_tokens_of_the_issuer_are_taken_beside_keys_and_sessions(bench: Be
 async def test_no_wrong_token_gets_in(bench: Bench) -> None:
     """401 for each, with a challenge; each counts as a failed try, is logged by its address, and the token never is."""
     own, other = rsa("first"), rsa("second")
+    twins = [ECKey.generate_key("P-256", {"kid": name}) for name in ("left", "right")]
     symmetric: list[object] = [{"kty": "oct", "kid": "s", "k": _encoded(b"s")}]
     async with (
-        issuing(more_keys=symmetric) as issuer,
+        issuing(keys=[own, *twins], more_keys=symmetric) as issuer,
         issuing(keys=[rsa("second")]) as foe,
         trusting(bench, issuer, Moved()) as client,
     ):
@@ -173,6 +176,7 @@ async def test_no_wrong_token_gets_in(bench: Bench) -> None:
             ),
             "an unknown key": issuer.token(key=other),
             "no key named, another's": issuer.token(key=other, header={"kid": None}),
+            "no key named, one of two": issuer.token(key=twins[0], header={"kid": None}),
             "its own key set": issuer.token(key=other, header=foreign),
             "its own key set, our key's name": issuer.token(key=other, header=foreign | {"kid": "first"}),
             "critical": unsigned({"alg": "RS256", "kid": "first", "crit": ["x"], "x": 1}, claims, signature),
