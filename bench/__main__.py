@@ -15,11 +15,12 @@ from bench.postgres import NoPostgres
 from bench.report import Run, show, store
 from bench.server import ServerFailed
 from bench.stage import FULL, HUGE, QUICK, Size
-from bench.workloads import growth, messages, reserving, starting, storm, tls
+from bench.workloads import growth, live, messages, reserving, starting, storm, tls
 
 WORKLOADS: Final[dict[str, Callable[[Size, Callable[[str], None]], Result]]] = {
     **messages.WORKLOADS,
     **reserving.WORKLOADS,
+    **live.WORKLOADS,
     **storm.WORKLOADS,
     **tls.WORKLOADS,
     **growth.WORKLOADS,

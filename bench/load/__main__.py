@@ -26,20 +26,25 @@ from bench.load.orders import (
     Reserve,
     ReserveOpen,
     SendMessages,
+    Unwatch,
+    Watch,
 )
 from bench.load.reserving import Reserving
 from bench.load.station import Station, StationFailed
+from bench.load.viewer import Viewer, ViewerFailed, all_told
 
 QUIET_S: Final = 0.5
 QUIET_TIMEOUT_S: Final = 60.0
 ANSWERS_TIMEOUT_S: Final = 30.0
+TELLING_TIMEOUT_S: Final = 120.0
 
 
 class Load:
-    """The stations of one run, and its reservations."""
+    """The stations of one run, its viewers and its reservations."""
 
     def __init__(self) -> None:
         self._stations: list[Station] = []
+        self._viewers: list[Viewer] = []
         self._reserving: Reserving | None = None
 
     async def do(self, order: Order) -> Reply:
@@ -54,11 +59,15 @@ class Load:
                     return await self._send(order)
                 case Pace():
                     return await self._pace(order)
+                case Watch():
+                    return await self._watch(order)
+                case Unwatch():
+                    return await self._unwatch()
                 case Reserve() | ReserveOpen() | Cancel():
                     return await self._reserve(order)
                 case _:
                     assert_never(order)
-        except (StationFailed, OSError, WSError) as error:
+        except (StationFailed, ViewerFailed, OSError, WSError) as error:
             return Failed(reason=str(error) or repr(error))
 
     async def _connect(self, order: Connect) -> Done:
@@ -89,6 +98,19 @@ class Load:
         await asyncio.sleep(QUIET_S)
         return Done(count=len(self._stations), seconds=0.0)
 
+    async def _watch(self, order: Watch) -> Done:
+        begun = time.perf_counter()
+        opened = (Viewer.open(order.api, key=order.key) for _ in range(order.viewers))
+        self._viewers += await asyncio.gather(*opened)
+        return Done(count=order.viewers, seconds=time.perf_counter() - begun)
+
+    async def _unwatch(self) -> Done:
+        for one in self._viewers:
+            one.close()
+        self._viewers.clear()
+        await asyncio.sleep(QUIET_S)
+        return Done(count=0, seconds=0.0)
+
     async def _pace(self, order: Pace) -> Done:
         begun, sent = time.perf_counter(), 0
         make = FRAMES[order.kind]
@@ -98,7 +120,11 @@ class Load:
                 self._stations[number % len(self._stations)].send(make)
             sent = due
             await asyncio.sleep(0.005)
-        return Done(count=sent, seconds=order.seconds)
+        if not self._viewers:
+            return Done(count=sent, seconds=order.seconds)
+        lags = await all_told(self._viewers, sent, timeout_s=TELLING_TIMEOUT_S)
+        told = summary(lags, seconds=time.perf_counter() - begun)
+        return msgspec.structs.replace(told, count=sent)
 
     async def _reserve(self, order: Reserve | ReserveOpen | Cancel) -> Reply:
         if self._reserving is None:

@@ -39,6 +39,18 @@ class Pace(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     seconds: float
 
 
+class Watch(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """So many viewers follow the events; from now on `Pace` times each viewer's events from the stations' stamps."""
+
+    api: str
+    key: str
+    viewers: int
+
+
+class Unwatch(msgspec.Struct, tag=True, frozen=True, kw_only=True):
+    """All viewers are gone."""
+
+
 class Reserve(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     """``at_once`` clients POST one reservation after the other, for so many seconds, each at an EVSE of its own."""
 
@@ -81,5 +93,5 @@ class Failed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
     reason: str
 
 
-Order = Connect | Leave | SendMessages | Pace | Reserve | ReserveOpen | Cancel
+Order = Connect | Leave | SendMessages | Pace | Watch | Unwatch | Reserve | ReserveOpen | Cancel
 Reply = Done | Failed

@@ -1,6 +1,6 @@
 """What the API may call, bound to storage and stations by whoever builds the application; cut by subject."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any, Literal, Protocol, TypeVar
@@ -305,10 +305,22 @@ class WebhookCalls:
     redeliver: Redeliver
 
 
-class Follow(Protocol):
-    """The committed events after a sequence number, for ever; None is a gap."""
+class Following(Protocol):
+    """One reader's place among the committed events."""
 
-    def __call__(self, *, after: int | None) -> AsyncIterator[Told | None]: ...
+    def batch(self, *, limit: int) -> Awaitable[list[Told | None]]:
+        """The next in hand, at least one; None is a gap. Raises StopAsyncIteration at the end; may be given up, and called again."""
+        ...
+
+    def close(self) -> None:
+        """It ends, also for whoever waits for it."""
+        ...
+
+
+class Follow(Protocol):
+    """The committed events after a sequence number, or from now on, for ever."""
+
+    def __call__(self, *, after: int | None) -> Following: ...
 
 
 class Seconds(Protocol):

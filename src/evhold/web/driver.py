@@ -7,12 +7,12 @@ from litestar.response import Stream
 
 from evhold.domain.access import Actor
 from evhold.domain.errors import ReservationUnknown, StationUnknown
-from evhold.domain.events import ConnectorChanged, Event, ReservationChanged, StationPresence, name_of
+from evhold.domain.events import ConnectorChanged, RegistryChanged, ReservationChanged, StationPresence
 from evhold.domain.reservation import Reservation
 from evhold.domain.values import By, EvseId, IdToken
 from evhold.usecases.h01_reserve import ReplaceOrder, TermsPatch
 from evhold.usecases.h02_cancel import CancelOrder
-from evhold.usecases.ports import Clock, Told
+from evhold.usecases.ports import Clock
 from evhold.web import live
 from evhold.web.answers import Reading
 from evhold.web.driver_dto import (
@@ -24,11 +24,12 @@ from evhold.web.driver_dto import (
     DriverTermsDto,
     DriverViewDto,
 )
+from evhold.web.lines import Line
 from evhold.web.links import address_of, dies_at, reservation_id_of
 from evhold.web.problems import Problem, invalid
 from evhold.web.request import Req, body_of, caller_of, calls_of, client_of, if_match_of, path_of, reply
 from evhold.web.reservations import change, own, withdraw
-from evhold.web.views import event_dto, stamp, station_dto, time_of
+from evhold.web.views import stamp, station_dto, time_of
 
 _SHOWN: Final = 4
 
@@ -162,31 +163,36 @@ class _Followed:
         self._known = known
         self._clock = clock
 
-    def text_of(self, told: Told | None) -> bytes | None:
+    @property
+    def sight(self) -> "_Followed":
+        """No other's."""
+        return self
+
+    def text_of(self, line: Line) -> bytes | None:
         """The event's text, or None where it is about something else."""
-        if told is None:
-            return live.GAP
-        data = self._data(told.event)
-        return None if data is None else live.text(told.seq, name=name_of(told.event), data=data)
+        known, event = self._known, line.event
+        match event:
+            case ReservationChanged(reservation=told) if told.id == known.id:
+                # Another EVSE may have come with other terms.
+                self._known = told
+                return line.with_data(
+                    DriverReservationEventDto(reservation=_dto(told), cause=event.cause, at=stamp(event.at))
+                )
+            case ConnectorChanged() if self._is_here(event.station_id, event.evse_id):
+                return line.text
+            case StationPresence() if self._is_here(event.station_id):
+                return line.text
+            case _:
+                return None
+
+    def hear(self, event: RegistryChanged) -> bool:
+        """No key lets them in."""
+        return False
 
     async def is_over(self) -> bool:
         """The link is worth nothing any more."""
         dies = dies_at(self._known)
         return dies is not None and self._clock.now() >= dies
-
-    def _data(self, event: Event) -> object | None:
-        known = self._known
-        match event:
-            case ReservationChanged(reservation=told) if told.id == known.id:
-                # Another EVSE may have come with other terms.
-                self._known = told
-                return DriverReservationEventDto(reservation=_dto(told), cause=event.cause, at=stamp(event.at))
-            case ConnectorChanged() if self._is_here(event.station_id, event.evse_id):
-                return event_dto(event)
-            case StationPresence() if self._is_here(event.station_id):
-                return event_dto(event)
-            case _:
-                return None
 
     def _is_here(self, station_id: str, evse_id: EvseId | None = None) -> bool:
         is_there = station_id.casefold() == self._known.station_id.casefold()

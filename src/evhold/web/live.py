@@ -1,13 +1,11 @@
 """/events: what was committed, as it comes (server-sent events)."""
 
-import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Final, Protocol
+from typing import Final
 
-import msgspec
 from litestar.response import Stream
 
 from evhold.domain.access import ApiKey
@@ -18,122 +16,146 @@ from evhold.domain.events import (
     RegistryChanged,
     ReservationChanged,
     StationPresence,
-    name_of,
 )
-from evhold.usecases.ports import StorageAway, Told
+from evhold.domain.values import IdToken
+from evhold.usecases.ports import StorageAway
 from evhold.web.calls import Calls
 from evhold.web.dto import EventQuery
+from evhold.web.hub import Hub
+from evhold.web.lines import HELLO, Line, Sight
 from evhold.web.problems import Problem, invalid
 from evhold.web.request import Caller, Req, caller_of, calls_of, query_of
-from evhold.web.views import event_dto
+from evhold.web.viewer import Audience, Viewer
 
 HEARTBEAT_S: Final = 15.0
 MAX_STREAMS: Final = 500
 #: Of one driver link, which nobody needs a key for.
 MAX_OF_ONE: Final = 10
-GAP: Final = b"event: gap\ndata: {}\n\n"
-HELLO: Final = b"retry: 2000\n: evhold\n\n"
-HEARTBEAT: Final = b": heartbeat\n\n"
-
-
-class Audience(Protocol):
-    """Whom a stream is for."""
-
-    def text_of(self, told: Told | None) -> bytes | None:
-        """The event's text, or None where it is not for them."""
-        ...
-
-    async def is_over(self) -> bool:
-        """They may see nothing any more: the stream ends."""
-        ...
 
 
 class Streams:
-    """The open event streams; ``end`` finishes all of them, so that the server can stop."""
+    """The open event streams; ``end`` finishes all of them, so that the server can stop.
 
-    def __init__(self, *, heartbeat_s: float = HEARTBEAT_S, limit: int = MAX_STREAMS) -> None:
+    Args:
+        heartbeat_s: After so long without an event there is a comment.
+        limit: How many at a time.
+        hub: Tells those together who see the same.
+    """
+
+    def __init__(self, *, heartbeat_s: float = HEARTBEAT_S, limit: int = MAX_STREAMS, hub: Hub | None = None) -> None:
         self._heartbeat_s = heartbeat_s
         self._limit = limit
-        self._ending: asyncio.Event | None = None
-        self.open = 0
-        self._of: Counter[int] = Counter()
+        self._is_ending = False
+        #: The reservation that each is of alone, if it is.
+        self._open: dict[Viewer, int | None] = {}
+        self.hub = hub or Hub()
+
+    @property
+    def open(self) -> int:
+        """How many there are."""
+        return len(self._open)
 
     def end(self) -> None:
         """Every open stream ends, and new ones end at once."""
-        self._end_event().set()
-
-    def _end_event(self) -> asyncio.Event:
-        if self._ending is None:
-            self._ending = asyncio.Event()
-        return self._ending
+        self._is_ending = True
+        for viewer in self._open:
+            viewer.end()
 
     def check(self, *, of: int | None = None) -> None:
         """A Problem when there are too many, of this reservation or at all."""
         if self.open >= self._limit:
             raise Problem("too-many-streams", f"at most {self._limit} at a time")
-        if of is not None and self._of[of] >= MAX_OF_ONE:
+        if of is not None and sum(one == of for one in self._open.values()) >= MAX_OF_ONE:
             raise Problem("too-many-streams", f"at most {MAX_OF_ONE} of a link at a time")
 
-    async def tell(
-        self, follow: AsyncIterator[Told | None], audience: Audience, *, of: int | None = None
-    ) -> AsyncIterator[bytes]:
+    async def tell(self, viewer: Viewer, audience: Audience, *, of: int | None = None) -> AsyncIterator[bytes]:
         """The text of the stream, a comment now and then, until the caller goes, may see no more, or the server stops.
 
         ``of`` is the reservation that it is of alone.
         """
-        self.open += 1
-        self._of.update(() if of is None else (of,))
-        ending = asyncio.ensure_future(self._end_event().wait())
-        coming = asyncio.ensure_future(anext(follow))
+        self._open[viewer] = of
         try:
-            # The first step of `follow` subscribes; only then is the caller told that the stream has begun.
-            await asyncio.sleep(0)
             yield HELLO
-            while not (ending.done() or await audience.is_over()):
-                await asyncio.wait({coming, ending}, timeout=self._heartbeat_s, return_when=asyncio.FIRST_COMPLETED)
-                if not coming.done():
-                    yield b"" if ending.done() else HEARTBEAT
-                    continue
-                told = coming.result()
-                coming = asyncio.ensure_future(anext(follow))
-                if (told_text := audience.text_of(told)) is not None:
-                    yield told_text
-        except StopAsyncIteration:
+            while not self._is_ending:
+                text = await viewer.next(heartbeat_s=self._heartbeat_s)
+                # What was committed with their end, or after it, is not for them.
+                if await audience.is_over():
+                    return
+                if text:
+                    yield text
+        except (StopAsyncIteration, StorageAway):
+            # Whoever comes again says where it was.
             return
         finally:
-            self.open -= 1
-            if of is not None:
-                self._of -= Counter((of,))
-            ending.cancel()
-            coming.cancel()
-            await asyncio.gather(coming, return_exceptions=True)
-            if (close := getattr(follow, "aclose", None)) is not None:
-                await close()
+            self._leave(viewer)
+
+    def _leave(self, viewer: Viewer) -> None:
+        viewer.close()
+        del self._open[viewer]
+        if not self._open:
+            self.hub.stop()
 
 
+@dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which events a caller wants and may see (Audience)."""
+    """Which events are wanted and may be seen (lines.Sight): equal for all who see the same.
 
-    def __init__(self, asked: EventQuery, caller: Caller, *, calls: Calls) -> None:
+    Args:
+        names: Only these, or those of these globs; none: all that are told without being asked for.
+        station_id: Only of this station, casefolded.
+        id_token: Only of this token's reservations, casefolded.
+        visible: The tokens whose reservations may be seen; None: all, and orders too.
+    """
+
+    names: tuple[str, ...]
+    station_id: str | None
+    id_token: str | None
+    visible: tuple[IdToken, ...] | None
+
+    @classmethod
+    def of(cls, asked: EventQuery, caller: Caller) -> "Wanted":
+        """What this caller asks for, of what it may see."""
+        return cls(
+            names=tuple(sorted(set(asked.name))),
+            station_id=None if asked.station_id is None else asked.station_id.casefold(),
+            id_token=None if asked.id_token is None else asked.id_token.casefold(),
+            visible=caller.visible,
+        )
+
+    def text_of(self, line: Line) -> bytes | None:
+        """The event's text, or None where it is not wanted, or not for them."""
+        return line.text if self._takes(line.name, line.event) else None
+
+    def _takes(self, name: str, event: Event) -> bool:
+        # Orders are the operators' business, and told to those who ask for them.
+        is_quiet = isinstance(event, OrderDue)
+        if is_quiet and self.visible is not None:
+            return False
+        if (self.names or is_quiet) and not any(fnmatchcase(name, pattern) for pattern in self.names):
+            return False
+        if self.station_id is not None and _station_of(event).casefold() != self.station_id:
+            return False
+        if not isinstance(event, ReservationChanged):
+            return self.id_token is None
+        id_token = event.reservation.terms.id_token
+        is_visible = self.visible is None or id_token in self.visible
+        return is_visible and self.id_token in (None, id_token.id_token.casefold())
+
+
+class Keyed:
+    """Whoever came with a key or a session (viewer.Audience)."""
+
+    def __init__(self, sight: Wanted, caller: Caller, *, calls: Calls) -> None:
+        self.sight: Sight = sight
+        self._caller = caller
         self._calls = calls
         self._is_key_changed = False
-        self._station_id = None if asked.station_id is None else asked.station_id.casefold()
-        self._names = asked.name
-        self._id_token = None if asked.id_token is None else asked.id_token.casefold()
-        self._caller = caller
         self._key_id = caller.holder.id if isinstance(caller.holder, ApiKey) else None
 
-    def text_of(self, told: Told | None) -> bytes | None:
-        """The event's text, or None where it is not for this caller."""
-        if told is None:
-            return GAP
-        if isinstance(told.event, RegistryChanged):
-            self._is_key_changed |= self._key_id is not None and _is_of_key(told.event, self._key_id)
-        name = name_of(told.event)
-        data = event_dto(told.event)
-        if data is None or not self._is_wanted(name, told.event):
-            return None
-        return text(told.seq, name=name, data=data)
+    def hear(self, event: RegistryChanged) -> bool:
+        """Their key has changed."""
+        self._is_key_changed |= self._key_id is not None and _is_of_key(event, self._key_id)
+        return self._is_key_changed
 
     async def is_over(self) -> bool:
         """The key was revoked, or it or the session has ended, or the issuer's token."""
@@ -143,21 +165,6 @@ class Wanted:
                     return True
                 self._is_key_changed = False
         return self._caller.ends is not None and self._calls.clock.now() >= self._caller.ends
-
-    def _is_wanted(self, name: str, event: Event) -> bool:
-        # Orders are the operators' business, and told to those who ask for them.
-        is_quiet = isinstance(event, OrderDue)
-        if is_quiet and self._caller.is_driver:
-            return False
-        is_named = any(fnmatchcase(name, pattern) for pattern in self._names)
-        if not is_named and (self._names or is_quiet):
-            return False
-        if self._station_id is not None and _station_of(event).casefold() != self._station_id:
-            return False
-        if not isinstance(event, ReservationChanged):
-            return self._id_token is None
-        id_token = event.reservation.terms.id_token
-        return self._id_token in (None, id_token.id_token.casefold()) and self._caller.owns(id_token)
 
 
 def _is_of_key(event: RegistryChanged, key_id: int) -> bool:
@@ -178,14 +185,11 @@ def _station_of(event: Event) -> str:
             return ""
 
 
-def text(seq: int, *, name: str, data: object) -> bytes:
-    """One event of a stream."""
-    return b"id: %d\nevent: %s\ndata: %s\n\n" % (seq, name.encode(), msgspec.json.encode(data))
-
-
 async def events(request: Req) -> Stream:
     """GET /events."""
-    return stream(request, Wanted(query_of(request, EventQuery), caller_of(request), calls=calls_of(request)))
+    caller = caller_of(request)
+    sight = Wanted.of(query_of(request, EventQuery), caller)
+    return stream(request, Keyed(sight, caller, calls=calls_of(request)))
 
 
 def stream(request: Req, audience: Audience, *, of: int | None = None) -> Stream:
@@ -196,6 +200,7 @@ def stream(request: Req, audience: Audience, *, of: int | None = None) -> Stream
     streams = request.app.state["streams"]
     assert isinstance(streams, Streams)
     streams.check(of=of)
-    follow = calls_of(request).follow(after=None if after is None else int(after))
+    follow = calls_of(request).follow
+    viewer = Viewer(audience, follow=follow, hub=streams.hub, after=None if after is None else int(after))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return Stream(streams.tell(follow, audience, of=of), media_type="text/event-stream", headers=headers)
+    return Stream(streams.tell(viewer, audience, of=of), media_type="text/event-stream", headers=headers)
