@@ -19,7 +19,7 @@ QUICK = ("--expiry-grace", "0", "--call-timeout", "1", "--restore-delay", "1")
 OPEN = ("--unknown-stations", "accept", "--unknown-tokens", "accept")
 START_TIMEOUT_S = 90.0
 WAIT_TIMEOUT_S = 15.0
-_ADDRESS = re.compile(r"(http|ws)://([\d.]+):(\d+)")
+_ADDRESS = re.compile(r"(http|wss?)://([\d.]+):(\d+)")
 
 
 def in_seconds(seconds: float) -> str:
@@ -59,7 +59,7 @@ class Csms:
         environment = environment_of(self.source)
         api, stations = (
             self.api.removeprefix("http://") or "127.0.0.1:0",
-            self.stations.removeprefix("ws://") or "127.0.0.1:0",
+            self.stations.removeprefix("wss://").removeprefix("ws://") or "127.0.0.1:0",
         )
         self.process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "evhold", "serve", "--api", api, "--stations", stations.removesuffix("/ocpp")),
