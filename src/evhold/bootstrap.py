@@ -52,6 +52,7 @@ from evhold.usecases.keyring import KeyRing
 from evhold.usecases.known_tokens import KnownTokens
 from evhold.usecases.ports import StorageAway
 from evhold.usecases.reactions import Reactions, World
+from evhold.usecases.sessions import EndedSessions
 from evhold.usecases.traces import Kind
 from evhold.web import calls as web
 from evhold.web.app import build_app
@@ -85,7 +86,7 @@ class App:
         self.commands = self._commands(self.cluster.calls)
         self.requests = Provisioning(self.cluster.calls, ids=self.ids)
         self.health = StorageHealth(
-            self._probe,
+            lambda: self.log.move_cursor("probe", to=0),
             clock=self.clock,
             on_long=self._send_stations_away,
             on_back=self._storage_is_back,
@@ -106,7 +107,8 @@ class App:
         )
         self.keys = KeyRing(storage=self.parts.storage, clock=self.clock)
         self.tokens = KnownTokens(storage=self.parts.patient, clock=self.clock)
-        self.caches = Caches(self.credentials, self.keys, self.tokens)
+        sessions = EndedSessions(self.parts.storage, clock=self.clock)
+        self.caches = Caches(self.credentials, self.keys, self.tokens, sessions)
         counters = Counters()
         self.kept = Kept(
             settings.most_kept,
@@ -297,9 +299,6 @@ class App:
 
     # The database goes and comes
 
-    async def _probe(self) -> None:
-        await self.log.move_cursor("probe", to=0)
-
     def _send_stations_away(self) -> None:
         if self._servers is not None:
             self._servers[0].send_away()
@@ -373,6 +372,7 @@ class App:
             signer=signer,
             limits=Limits(self.clock, failures=self.failures, a_second=self.settings.rate_limit),
             version=version_of("evhold"),
+            sessions=self.caches.sessions,
             bearers=self.bearers,
         )
 

@@ -1,4 +1,4 @@
-"""What a node holds of the registry in memory: credentials, API keys, tokens; changed by what is told (design decision 7)."""
+"""What a node holds in memory of who may what: credentials, keys, tokens, ended sessions; changed by what is told (design decision 7)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from evhold.gateway.credentials import CredentialsCache
 from evhold.usecases.keyring import KeyRing
 from evhold.usecases.known_tokens import KnownTokens
 from evhold.usecases.ports import Told
+from evhold.usecases.sessions import EndedSessions
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class Caches:
     credentials: CredentialsCache
     keys: KeyRing
     tokens: KnownTokens
+    sessions: EndedSessions
 
     async def read(self, batch: Sequence[Told | None]) -> None:
         """The credentials that changed are read, in one go: in a storm of unknown stations each is registered."""
@@ -30,7 +32,8 @@ class Caches:
             await self.credentials.refresh(changed)
 
     def hear(self, event: Event | None) -> None:
-        """A key or a token that changed is read again; all are where something was missed (None)."""
+        """A key, a token or a session that changed is read again; all are where something was missed (None)."""
         if event is None or isinstance(event, RegistryChanged):
             self.keys.hear(event)
             self.tokens.hear(event)
+            self.sessions.hear(event)

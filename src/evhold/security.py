@@ -17,7 +17,7 @@ from evhold.domain.values import StationId
 from evhold.domain.variables import Variable
 from evhold.gateway.tls import Certificates, TlsFiles, TlsUnusable
 from evhold.settings import Settings
-from evhold.usecases import a01_password, a04_security_events, audit
+from evhold.usecases import a01_password, a04_security_events, audit, retention
 from evhold.usecases.ports import CallFailed, Clock, Ids, NeverSent, NoAnswer, StationCommands, Storage, Variables
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("evhold")
@@ -103,10 +103,11 @@ def certificates(settings: Settings) -> Certificates | None:
 
 
 async def prune_trails(settings: Settings, *, storage: Storage, clock: Clock) -> None:
-    """Who did what, and what was noted of security, is gone where it is older than the settings keep it."""
+    """Who did what, what was noted of security, and which sessions ended, is gone where nobody needs it any more."""
     await audit.prune(before=clock.now() - timedelta(days=settings.keep_audit), storage=storage)
     events_before = clock.now() - timedelta(days=settings.keep_security_events)
     await a04_security_events.prune(before=events_before, storage=storage)
+    await retention.prune_sessions(storage=storage, clock=clock)
 
 
 class IncidentLog:

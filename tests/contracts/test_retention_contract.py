@@ -37,7 +37,7 @@ from evhold.domain.values import (
 from evhold.domain.webhooks import Webhook
 from evhold.usecases import retention
 from evhold.usecases.stores import IdempotentRequest, Tx
-from evhold.usecases.traces import Kind
+from evhold.usecases.traces import SESSION, Kind
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HERE = StationId("CS-1")
@@ -230,3 +230,19 @@ async def test_what_is_kept_is_counted_no_further_than_asked(site: Database) -> 
     counts = await site.read(lambda tx: {kind: tx.retention.count(kind, most=100) for kind in Kind})
     assert counts == {Kind.STATIONS: 2, Kind.TOKENS: 1, Kind.KEYS: 2, Kind.WEBHOOKS: 4}
     assert await site.read(lambda tx: tx.retention.count(Kind.WEBHOOKS, most=3)) == 3
+
+
+async def test_the_ends_of_sessions_are_forgotten_in_their_time(site: Database) -> None:
+    """What is kept under another name stays, whatever it says."""
+
+    def keep(tx: SqlTx) -> None:
+        for hours in (1, 2, 3):
+            tx.secrets.settle(f"{SESSION}1.{hours}", (NOON + timedelta(hours=hours)).isoformat())
+        tx.secrets.settle("ended", "2000")
+
+    await site.transact(keep)
+    before = NOON + timedelta(hours=2, minutes=30)
+    assert await site.transact(lambda tx: tx.retention.prune_sessions(before=before)) == 2
+    names = ("ended", *(f"{SESSION}1.{hours}" for hours in (1, 2, 3)))
+    found = await site.read(lambda tx: [tx.secrets.find(name) is not None for name in names])
+    assert found == [True, False, False, True]

@@ -1,6 +1,7 @@
 """Those who don't belong, at each security profile, over real sockets: what they get, that no session is made, what is kept."""
 
 import asyncio
+import socket
 import ssl
 import tempfile
 import warnings
@@ -125,24 +126,26 @@ async def test_no_certificate_and_no_password_to_a_station_of_profile_3(gateway)
 
 
 @pytest.mark.req("A05.FR.07")
-async def test_profile_1_to_a_station_of_profile_2(gateway):
-    """A listener without TLS does not let in who was on TLS before."""
+@pytest.mark.parametrize("profile", [2, 3])
+async def test_profile_1_to_a_station_of_a_higher_one(gateway, profile):
+    """A listener without TLS does not let in who was on TLS before, whatever password it has."""
     from gateway_harness import Gateway
 
     async with Gateway() as plain:
-        provision(plain, "CS1", security_profile=2)
+        provision(plain, "CS1", security_profile=profile)
         assert await status_of(plain.connect()) == 403
         assert kept(plain) == [(Incidents.PROFILE_TOO_LOW, "CS1")]
 
 
 @pytest.mark.req("A00.FR.315", "A00.FR.418", "A00.FR.324")
-async def test_tls_1_1(gateway):
-    """An older TLS is cut off in its first message, and kept."""
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1], ids=str)
+async def test_an_older_tls(gateway, version):
+    """It is cut off in its first message, and kept."""
     context = station_tls()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
-        context.minimum_version = ssl.TLSVersion.TLSv1_1
-        context.maximum_version = ssl.TLSVersion.TLSv1_1
+        context.minimum_version = version
+        context.maximum_version = version
     context.set_ciphers("ALL:@SECLEVEL=0")
     await cut_off(gateway.connect(ssl=context))
     await gateway.until(lambda: gateway.incidents)
@@ -160,6 +163,34 @@ async def test_suites_that_are_not_the_specifications(gateway, suite):
     await cut_off(gateway.connect(ssl=context))
     await gateway.until(lambda: gateway.incidents)
     assert kept(gateway) == [(Incidents.WEAK_CIPHERS, None)]
+
+
+@pytest.mark.parametrize("offered", [["h2"], ["http/1.1"], ["h2", "acme-tls/1"], ["x" * 255]])
+async def test_other_protocols_by_alpn(gateway, offered):
+    """None is agreed on: what is spoken is WebSocket over HTTP/1.1, and nothing else can be talked into it."""
+    context = station_tls()
+    context.set_alpn_protocols(offered)
+    async with gateway.connect(ssl=context) as client:
+        assert client.transport.get_extra_info("ssl_object").selected_alpn_protocol() is None
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3], ids=str)
+async def test_a_session_of_tls_that_is_brought_back(gateway, version):
+    """It is not gone on with: every connection proves itself by the files of its day."""
+    context = station_tls("CS3")
+    context.minimum_version = context.maximum_version = version
+    address = ("127.0.0.1", gateway.server.port)
+
+    def shake(session):
+        with (
+            socket.create_connection(address, timeout=5) as bare,
+            context.wrap_socket(bare, server_hostname="127.0.0.1", session=session) as secured,
+        ):
+            return secured.session, secured.session_reused
+
+    first, _ = await asyncio.to_thread(shake, None)
+    assert not (await asyncio.to_thread(shake, first))[1]
+    assert gateway.certificates.context.session_stats()["number"] == 0
 
 
 async def test_plain_http_to_the_port_of_tls(gateway):

@@ -60,6 +60,7 @@ from evhold.usecases.ports import (
     Rules,
 )
 from evhold.usecases.provision import KeyOrder, PutStation, TokenOrder
+from evhold.usecases.sessions import EndedSessions
 from evhold.usecases.signing import Signer
 from evhold.web import calls as web
 from evhold.web.app import build_app
@@ -315,6 +316,7 @@ def make_calls(
         ),
         trouble=lambda: None,
         signer=Signer("the secret of the tests"),
+        sessions=EndedSessions(storage, clock=clock),
         limits=Limits(clock, failures=Failures(1_000_000)),
         version="0",
     )

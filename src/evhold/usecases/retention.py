@@ -76,6 +76,12 @@ async def prune(*, before: datetime, storage: Storage) -> int:
     return count
 
 
+async def prune_sessions(*, storage: Storage, clock: Clock) -> int:
+    """The ends of sessions that would be over by now are gone; how many."""
+    now = clock.now()
+    return await _all(lambda tx: tx.retention.prune_sessions(before=now), storage=storage)
+
+
 async def _all(some: Callable[[Tx], int], *, storage: Storage) -> int:
     total = 0
     while done := await storage.transact(some):

@@ -2,9 +2,12 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from evhold.domain.values import IdToken, ReservationId
+
+#: How the ends of sessions are called among what the CSMS keeps for itself; until when is the value.
+SESSION: Final = "ended session "
 
 
 class Kind(StrEnum):
@@ -30,6 +33,7 @@ class Retention(Protocol):
     def all_stations(self) -> list[str]: ...
     def prune_reservations(self, *, before: datetime) -> int: ...
     def prune_transactions(self, station_id: str, *, before: datetime) -> int: ...
+    def prune_sessions(self, *, before: datetime) -> int: ...
     def count(self, kind: Kind, *, most: int) -> int:
         """How many are kept, counted no further than ``most``."""
         ...

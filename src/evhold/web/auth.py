@@ -66,7 +66,7 @@ class Gate:
         ):
             # A browser sends the cookie along whoever wrote the page; only ours knows the token.
             raise Problem("csrf-token-missing", f"send the csrf of /session as {cookies.CSRF_HEADER}")
-        return Caller(key, session.ends, client_of(scope))
+        return Caller(key, session.ends, client_of(scope), session.id)
 
     async def _holder(self, secret: str | None, address: str) -> ApiKey | Identity:
         """Who holds this key, or whom an issuer's token speaks for."""

@@ -23,6 +23,7 @@ from evhold.usecases.ports import CallAnswer, CallFailed, Clock, NeverSent, NoAn
 from evhold.usecases.provision import KeyMade, KeyOrder, PutStation, StationPut, TokenOrder
 from evhold.usecases.queries import StationView
 from evhold.usecases.retention import Forgotten
+from evhold.usecases.sessions import EndedSessions
 from evhold.usecases.signing import Signer
 from evhold.usecases.stores import IdempotentRequest, Remembered, ReservationFilter
 from evhold.usecases.timeline import Timeline
@@ -386,6 +387,7 @@ class Calls:
     figures: Figures
     trouble: Callable[[], str | None]
     signer: Signer
+    sessions: EndedSessions
     limits: Limits
     version: str
     #: What an operator should know though the node is ready.

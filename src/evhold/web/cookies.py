@@ -14,7 +14,9 @@ LIFETIME: Final = timedelta(hours=12)
 CSRF_HEADER: Final = "X-CSRF-Token"
 _COOKIE: Final = "session cookie 1"
 _CSRF: Final = "csrf token 1"
-_DIGITS: Final = 18
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_UNIT: Final = timedelta(microseconds=1)
+_DIGITS: Final = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,19 +24,21 @@ class Session:
     """What a cookie of ours says.
 
     Args:
+        id: What it is called where it is noted that it ended.
         key_id: The API key that signed in.
         ends: When the cookie is worth nothing any more.
         csrf: The token that a page which can read it was given along with the cookie.
     """
 
+    id: str
     key_id: int
     ends: datetime
     csrf: str
 
 
 def issue(key_id: int, *, signer: Signer, now: datetime) -> str:
-    """A cookie's value for this key, good for 12 hours."""
-    content = f"{key_id}.{int((now + LIFETIME).timestamp())}"
+    """A cookie's value for this key, good for 12 hours. Its end is told to the microsecond: no two are the same session."""
+    content = f"{key_id}.{(now + LIFETIME - _EPOCH) // _UNIT}"
     return f"{content}.{_text(signer.sign(content.encode(), purpose=_COOKIE))}"
 
 
@@ -47,7 +51,7 @@ def read(value: str, *, signer: Signer) -> Session | None:
     key_id, _, ends = content.partition(".")
     if not (_is_number(key_id) and _is_number(ends)):
         return None
-    return Session(int(key_id), datetime.fromtimestamp(int(ends), UTC), csrf_of(value, signer=signer))
+    return Session(content, int(key_id), _EPOCH + int(ends) * _UNIT, csrf_of(value, signer=signer))
 
 
 def csrf_of(value: str, *, signer: Signer) -> str:

@@ -19,6 +19,7 @@ from evhold.domain.events import (
 )
 from evhold.domain.values import IdToken
 from evhold.usecases.ports import StorageAway
+from evhold.usecases.sessions import KIND
 from evhold.web.calls import Calls
 from evhold.web.dto import EventQuery
 from evhold.web.hub import Hub
@@ -149,16 +150,19 @@ class Keyed:
         self.sight: Sight = sight
         self._caller = caller
         self._calls = calls
-        self._is_key_changed = False
+        self._is_key_changed = self._is_signed_out = False
         self._key_id = caller.holder.id if isinstance(caller.holder, ApiKey) else None
 
     def hear(self, event: RegistryChanged) -> bool:
-        """Their key has changed."""
+        """Their key has changed, or their session was ended."""
+        self._is_signed_out |= event.kind == KIND and event.key == self._caller.session
         self._is_key_changed |= self._key_id is not None and _is_of_key(event, self._key_id)
-        return self._is_key_changed
+        return self._is_key_changed or self._is_signed_out
 
     async def is_over(self) -> bool:
         """The key was revoked, or it or the session has ended, or the issuer's token."""
+        if self._is_signed_out:
+            return True
         if self._is_key_changed and self._key_id is not None:
             with suppress(StorageAway):
                 if await self._calls.keys.by_id(self._key_id) is None:

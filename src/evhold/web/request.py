@@ -34,11 +34,13 @@ class Caller:
         holder: What they may do, and for how long.
         session_ends: Where a session stands for a key.
         address: Where they call from.
+        session: What that session is called.
     """
 
     holder: ApiKey | Identity
     session_ends: datetime | None = None
     address: str = ""
+    session: str | None = None
 
     @property
     def ends(self) -> datetime | None:

@@ -47,6 +47,8 @@ async def end(request: Req) -> Response[bytes]:
     calls, address = calls_of(request), client_of(request.scope)
     found = await signed_in(request.headers.getall("Cookie", []), calls=calls, address=address)
     if found is not None:
+        # Whoever copied the cookie is signed out too.
+        await calls.sessions.end(found[1].id, until=found[1].ends)
         await calls.audit.note("sign out", who=Actor(found[0].called, address))
     headers = {"Set-Cookie": cookies.setting("", secure=_is_secure(request)), "Cache-Control": "no-store"}
     return Response(b"", status_code=204, headers=headers)
@@ -68,7 +70,7 @@ async def signed_in(headers: list[str], *, calls: Calls, address: str) -> tuple[
     for value in (one for header in headers for one in cookies.values_in(header)):
         session = cookies.read(value, signer=signer)
         is_forged |= session is None
-        if session is None or now >= session.ends:
+        if session is None or now >= session.ends or await calls.sessions.has_ended(session.id):
             continue
         key = await calls.keys.by_id(session.key_id)
         if key is not None:

@@ -21,6 +21,7 @@ from evhold.adapters.sql.tables import (
     keys,
     outbox,
     reservations,
+    secrets,
     stations,
     tokens,
     transactions,
@@ -29,7 +30,7 @@ from evhold.adapters.sql.tables import (
 from evhold.domain.reservation import LIVE
 from evhold.domain.values import IdToken, ReservationId
 from evhold.domain.webhooks import DRIVERS
-from evhold.usecases.traces import Kind
+from evhold.usecases.traces import SESSION, Kind
 
 #: Rows of one transaction: whoever writes meanwhile does not wait long.
 AT_ONCE: Final = 200
@@ -185,6 +186,12 @@ class RetentionStore:
                 delete(transactions).where(_t.station_id == station_id, _t.transaction_id.in_(ids))
             )
         return len(ids)
+
+    def prune_sessions(self, *, before: datetime) -> int:
+        """The ends of sessions whose own time is over are forgotten; how many."""
+        is_session = secrets.c.name.startswith(SESSION, autoescape=True)
+        over = select(secrets.c.name).where(is_session, secrets.c.value < before.isoformat()).limit(AT_ONCE)
+        return int(self._connection.execute(delete(secrets).where(secrets.c.name.in_(over))).rowcount)
 
     def all_stations(self) -> list[str]:
         """Their ids, removed ones too."""
