@@ -157,3 +157,21 @@ async def test_old_events_are_gone(node: Secured) -> None:
         await prune_trails(settings, storage=node.app.storage, clock=clock)
         shown = [(await node.http.get(path)).json() for path in ("/security-events", "/audit")]
         assert tuple(min(len(rows), 1) for rows in shown) == left
+
+
+async def test_events_come_page_by_page(node: Secured) -> None:
+    """Link names the next page, until there is none; a limit that is none is refused by its name."""
+    await node.put("CS3", securityProfile=3)
+    async with connecting(node, "CS3", tls=station_tls("CS3")) as one:
+        for number in range(3):
+            told = {"type": f"T{number}", "timestamp": "2026-01-02T03:04:05Z"}
+            await one.send(json.dumps([2, f"m{number}", "SecurityEventNotification", told]))
+            while json.loads(await one.recv())[:2] != [3, f"m{number}"]:
+                pass
+    first = await node.http.get("/stations/CS3/security-events", params={"limit": 2})
+    rest = await node.http.get(first.links["next"]["url"].removeprefix("/api/v1"))
+    bad = await node.http.get("/security-events", params={"limit": 0})
+
+    assert [[row["type"] for row in page.json()] for page in (first, rest)] == [["T2", "T1"], ["T0"]]
+    assert "next" not in rest.links
+    assert (bad.status_code, bad.json()["errors"][0]["field"]) == (400, "limit")

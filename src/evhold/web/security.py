@@ -6,7 +6,6 @@ from msgspec import UNSET, UnsetType
 from evhold.domain.errors import StationUnknown
 from evhold.domain.security import SecurityEvent
 from evhold.usecases.a01_password import Changed, NotTaken, Taken
-from evhold.web.dto import ListQuery
 from evhold.web.problems import Problem
 from evhold.web.request import (
     Req,
@@ -19,12 +18,9 @@ from evhold.web.request import (
     query_of,
     reply,
 )
-from evhold.web.security_dto import PasswordDto, PasswordPost, SecurityEventDto
+from evhold.web.security_dto import PasswordDto, PasswordPost, SecurityEventDto, SecurityQuery
 from evhold.web.stations import failure
 from evhold.web.views import maybe_stamp, stamp
-
-#: Of a page, where nobody asks for more or less.
-PAGE = 100
 
 
 async def of_all(request: Req) -> Response[bytes]:
@@ -38,8 +34,8 @@ async def of_station(request: Req) -> Response[bytes]:
 
 
 async def _page(request: Req, station_id: str | None) -> Response[bytes]:
-    asked = query_of(request, ListQuery)
-    limit = asked.limit or PAGE
+    asked = query_of(request, SecurityQuery)
+    limit = asked.limit
     before = number_from_cursor(asked.cursor)
     found = await calls_of(request).stations.security_events(station_id, limit=limit, before=before)
     after = str(found[-1].number) if len(found) == limit else None

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Literal
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
-from evhold.web.dto import Stamp, _In, _Out
+from evhold.web.dto import Limit, Stamp, _In, _Out
 
 
 class SecurityEventDto(_Out, frozen=True, kw_only=True):
@@ -19,6 +19,13 @@ class SecurityEventDto(_Out, frozen=True, kw_only=True):
     tech_info: str | None
     remote: str | None
     count: int
+
+
+class SecurityQuery(Struct, rename="camel", kw_only=True, frozen=True):
+    """A page of events, newest first."""
+
+    limit: Limit = 100
+    cursor: str | None = None
 
 
 class PasswordPost(_In, frozen=True, kw_only=True):

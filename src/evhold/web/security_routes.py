@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from evhold.web import dto, security
+from evhold.web import security
 from evhold.web.operations import LOOKING, NOT_SENT, OPERATING, Operation
-from evhold.web.security_dto import PasswordDto, PasswordPost, SecurityEventDto
+from evhold.web.security_dto import PasswordDto, PasswordPost, SecurityEventDto, SecurityQuery
 
 SECURITY: Final = (
     Operation(
@@ -15,7 +15,7 @@ SECURITY: Final = (
         tag="stations",
         roles=LOOKING,
         handler=security.of_all,
-        query=dto.ListQuery,
+        query=SecurityQuery,
         answers={200: list[SecurityEventDto]},
     ),
     Operation(
@@ -26,7 +26,7 @@ SECURITY: Final = (
         tag="stations",
         roles=LOOKING,
         handler=security.of_station,
-        query=dto.ListQuery,
+        query=SecurityQuery,
         answers={200: list[SecurityEventDto]},
         problems=("station-unknown",),
     ),
