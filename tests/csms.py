@@ -48,6 +48,7 @@ class Csms:
     http: httpx.AsyncClient = field(default_factory=lambda: httpx.AsyncClient(timeout=30, trust_env=False))
     output: list[str] = field(default_factory=list)
     _reader: asyncio.Task[None] | None = None
+    _more: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def database(self) -> Path:
@@ -85,6 +86,7 @@ class Csms:
         async for raw in self.process.stdout:
             line = raw.decode(errors="replace").rstrip()
             self.output.append(line)
+            self._more.set()
             if not ready.is_set() and (match := _ADDRESS.search(line)):
                 address = match.group(0)
                 if match.group(1) == "http":
@@ -114,6 +116,13 @@ class Csms:
         if self.process is not None and self.process.returncode is None:
             await self.stop()
         await self.http.aclose()
+
+    async def has_said(self, words: str) -> None:
+        """A line of the output has these words."""
+        async with asyncio.timeout(WAIT_TIMEOUT_S):
+            while not any(words in line for line in self.output):
+                self._more.clear()
+                await self._more.wait()
 
     # The API
 

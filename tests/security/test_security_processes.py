@@ -45,13 +45,6 @@ async def provisioned(server: Csms, station_id: str, **more: Any) -> None:
     assert answer.status_code in (200, 201), answer.text
 
 
-async def said(server: Csms, words: str, *, times: int = 1) -> None:
-    """The server's log has it, so many times."""
-    async with asyncio.timeout(15):
-        while sum(words in line for line in server.output) < times:
-            await asyncio.sleep(0.02)
-
-
 async def arrives(
     url: str, password: str, *, station_id: str = "CS1", tls: ssl.SSLContext | None = None
 ) -> ClientConnection:
@@ -93,10 +86,10 @@ async def test_sighup_takes_new_certificates_and_leaves_connections(secured: Csm
     before = await arrives(secured.stations, OLD, tls=station_tls())
     issued = Folder(secured.folder).issue()
     secured.process.send_signal(SIGHUP)
-    await said(secured, "tls.reloaded")
+    await secured.has_said("tls.reloaded")
     (secured.folder / "key.pem").write_text("no key")
     secured.process.send_signal(SIGHUP)
-    await said(secured, "tls.reload-failed")
+    await secured.has_said("tls.reload-failed")
     (secured.folder / "key.pem").write_bytes(issued.private_key_pem.bytes())
 
     assert "currentTime" in await calls(before, "Heartbeat", {})
