@@ -13,7 +13,7 @@ from sql_examples import HOUR, NOON, STATION, MovedClock, activate, changed, con
 from sqlalchemy import make_url, text
 from sqlalchemy.util import await_only
 
-from evhold.adapters.sql import engine, pg_engine
+from evhold.adapters.sql import engine, pg_driver, pg_engine
 from evhold.adapters.sql.database import Database
 from evhold.adapters.sql.engine import DatabaseNotSupported
 from evhold.adapters.sql.pg_storage import open_postgresql
@@ -21,12 +21,16 @@ from evhold.adapters.sql.recorder import SqlRecorder
 from evhold.adapters.sql.storage import open_storage
 from evhold.config import ConfigError, load
 from evhold.domain.authorization import Token
-from evhold.domain.errors import EvseAlreadyReserved, InvalidOrder, RequestInProgress
+from evhold.domain.errors import EvseAlreadyReserved, InvalidOrder, RequestInProgress, VersionConflict
+from evhold.domain.events import name_of
+from evhold.domain.facts import Accepted, CancelOrdered
 from evhold.domain.reservation import State
 from evhold.domain.transaction import Transaction
-from evhold.domain.values import EvseId, IdToken, TransactionId
+from evhold.domain.transitions import advance
+from evhold.domain.values import By, EvseId, Heard, IdToken, TransactionId
 from evhold.usecases import h04_end
 from evhold.usecases.ports import Rules, StorageAway
+from evhold.usecases.settle import settle
 from evhold.usecases.stores import IdempotentRequest, Tx
 from postgres import Postgres
 
@@ -284,3 +288,61 @@ def test_an_absent_driver_is_named_in_one_line(monkeypatch, clock: MovedClock) -
     with pytest.raises(DatabaseNotSupported, match=r"evhold\[cluster\]") as caught:
         open_storage("postgresql://user:secret@host/evhold", clock=clock)
     assert "secret" not in str(caught.value)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The statements that go to the server, BEGIN and COMMIT left out."""
+    going: list[str] = []
+    fetch = pg_driver._fetch
+
+    def listed(driver: object, info: object, statement: str, parameters: object) -> object:
+        going.append(statement)
+        return fetch(driver, info, statement, parameters)  # type: ignore[arg-type]  # as it came
+
+    monkeypatch.setattr(pg_driver, "_fetch", listed)
+    return going
+
+
+async def test_what_a_step_writes_goes_in_one_statement(nodes: list[Database], sent: list[str]) -> None:
+    """The row, its ask, its history and its event; the reservation and its EVSE are looked at before."""
+    made = await nodes[0].transact(place)
+    sent.clear()
+    await nodes[0].transact(lambda tx: settle(tx, made.id, Accepted(ask=made.ask), Heard(at=NOON, by=By.STATION)))
+    assert [one.split()[0] for one in sent] == ["SELECT", "UPDATE", "WITH"]
+    assert all(part in sent[-1] for part in ("UPDATE reservations", "UPDATE asks", "INTO history", "INTO outbox"))
+
+
+async def test_what_was_put_off_is_seen_and_in_order(nodes: list[Database]) -> None:
+    """By what the transaction reads next, by SQLAlchemy's own statements too; of two events the first is told first."""
+
+    def work(tx: Tx) -> tuple[int, list[str]]:
+        made = place(tx)
+        step = settle(tx, made.id, Accepted(ask=made.ask), Heard(at=NOON, by=By.STATION))
+        settle(tx, made.id, CancelOrdered(), Heard(at=NOON, by=By.DRIVER))
+        assert [row.state for row in tx.reservations.at_station(STATION, states=[State.ACTIVE])] == [
+            step.reservation.state
+        ]
+        return made.id, [row.fact for row in tx.reservations.history(made.id)]
+
+    number, facts = await nodes[0].transact(work)
+    assert facts == ["ReserveOrdered", "Accepted", "CancelOrdered"]
+    assert [row.fact for row in await nodes[1].read(lambda tx: tx.reservations.history(number))] == facts
+    await nodes[0].number()
+    told = [one.event for one in await nodes[0].news(0, limit=10)]
+    assert [name_of(one) for one in told][:2] == ["reservation.accepted", "order.due"]
+
+
+async def test_a_write_that_finds_no_row_undoes_its_transaction(nodes: list[Database]) -> None:
+    """Though it was put off, it is said, and nothing of the rest is stored."""
+    made = await nodes[0].transact(place)
+
+    def work(tx: Tx) -> None:
+        step = advance(tx.reservations.get(made.id), Accepted(ask=made.ask), Heard(at=NOON, by=By.STATION))
+        tx.connection.execute(text("UPDATE reservations SET version = version + 7"))  # type: ignore[attr-defined]  # SQL's own
+        tx.reservations.save(step)
+
+    with pytest.raises(VersionConflict):
+        await nodes[0].transact(work)
+    assert await counts(nodes[0]) == {State.PENDING: 1}
+    assert len(await nodes[0].read(lambda tx: tx.reservations.history(made.id))) == 1

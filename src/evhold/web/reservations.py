@@ -191,9 +191,12 @@ async def replace(request: Req) -> Response[bytes]:
     """PATCH /reservations/{reservationId}."""
     caller = caller_of(request)
     changes = _changes(await body_of(request, ReservationPatch), caller)
-    known = await own(request)
     order = ReplaceOrder(
-        reservation_id=known.id, changes=changes, by=caller.by, if_match=if_match_of(request), who=caller.actor
+        reservation_id=await _own_id(request),
+        changes=changes,
+        by=caller.by,
+        if_match=if_match_of(request),
+        who=caller.actor,
     )
     return await change(request, order)
 
@@ -256,15 +259,24 @@ async def ask(request: Req) -> Response[bytes]:
 
 
 async def _cancel_order(request: Req) -> CancelOrder:
-    known = await own(request)
     caller = caller_of(request)
-    return CancelOrder(reservation_id=known.id, by=caller.by, if_match=if_match_of(request), who=caller.actor)
+    return CancelOrder(
+        reservation_id=await _own_id(request), by=caller.by, if_match=if_match_of(request), who=caller.actor
+    )
 
 
 async def own(request: Req) -> Reservation:
     """The reservation of the address; others' are unknown to a driver."""
-    caller = caller_of(request)
+    return await calls_of(request).reservations.get(_number(request), visible_to=caller_of(request).visible)
+
+
+async def _own_id(request: Req) -> int:
+    """Its number. Whoever may see all has the order itself say that there is none."""
+    return (await own(request)).id if caller_of(request).is_driver else _number(request)
+
+
+def _number(request: Req) -> int:
     number = int(path_of(request, "reservationId"))
     if not 1 <= number <= MAX_RESERVATION_ID:
         raise ReservationUnknown(number)
-    return await calls_of(request).reservations.get(number, visible_to=caller.visible)
+    return number

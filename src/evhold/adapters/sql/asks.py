@@ -40,7 +40,7 @@ class AskStore:
             "sent_at": ask.sent_at,
             "terms": text_of(ask.terms),
         }
-        _OPEN.run(self._connection, row | {"reservation_id": reservation.id, "station_id": reservation.station_id})
+        _OPEN.later(self._connection, row | {"reservation_id": reservation.id, "station_id": reservation.station_id})
 
     def follow(self, step: Step, *, before: Reservation) -> None:
         """What the step opened is open, what it ended is closed, and what the station answered, also late, is answered."""
@@ -68,4 +68,4 @@ class AskStore:
 
     def _close(self, step: Step, message_id: MessageId, *, outcome: str) -> None:
         at = step.transition.at if step.transition is not None else step.reservation.updated_at
-        _CLOSE.run(self._connection, {"wanted": message_id, "end": outcome, "at": at})
+        _CLOSE.later(self._connection, {"wanted": message_id, "end": outcome, "at": at})

@@ -24,7 +24,7 @@ class AuditStore:
         """One row, of whoever it was; no token in it."""
         if who is not None:
             row = {"at": at, "who": who.name, "address": who.address or None, "what": what}
-            _ADD.run(self._connection, {**row, "station_id": station_id, "detail": detail})
+            _ADD.later(self._connection, {**row, "station_id": station_id, "detail": detail})
 
     def page(self, wanted: AuditWanted) -> list[AuditRow]:
         """Newest first."""

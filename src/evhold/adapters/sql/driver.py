@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection
-from sqlalchemy.util import await_only
 
+from evhold.adapters.sql.pg_driver import ask_asyncpg, put_off
 from evhold.adapters.sql.types import MICROSECOND, POSTGRESQL
 
 Parameters = tuple[Any, ...]
@@ -32,8 +32,15 @@ def run_many(connection: Connection, statement: str, rows: Collection[Parameters
     if isinstance(driver, sqlite3.Connection):
         driver.executemany(statement, rows)
     else:
-        # Within SQLAlchemy's greenlet; its transaction was begun by an earlier statement.
-        await_only(driver.execute(statement, *zip(*rows, strict=True)))
+        ask_asyncpg(connection, statement, list(zip(*rows, strict=True)))
+
+
+def run_many_later(connection: Connection, statement: str, rows: Collection[Parameters], *, table: str) -> None:
+    """As ``run_many``, at the latest before the commit (prepared.Prepared.later)."""
+    if connection.dialect.name == POSTGRESQL:
+        put_off(connection, statement, list(zip(*rows, strict=True)), table=table)
+    else:
+        run_many(connection, statement, rows)
 
 
 def move_sweeps(connection: Connection, clocks: Collection[tuple[timedelta, str]]) -> None:

@@ -58,11 +58,11 @@ class IdempotencyStore:
 
     def bind(self, request: IdempotentRequest, reservation_id: ReservationId) -> None:
         """The request made this reservation."""
-        _BIND.run(self._connection, _named(request) | {"made": reservation_id})
+        _BIND.later(self._connection, _named(request) | {"made": reservation_id})
 
     def finish(self, request: IdempotentRequest, *, status: int, body: bytes) -> None:
         """Its answer, for repeats."""
-        _FINISH.run(self._connection, _named(request) | {"answer": status, "text": body})
+        _FINISH.later(self._connection, _named(request) | {"answer": status, "text": body})
 
     def forget(self, request: IdempotentRequest) -> None:
         """A repeat runs anew."""

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from evhold.adapters.sql.prepared import Prepared
-from evhold.adapters.sql.tables import cursors, outbox
+from evhold.adapters.sql.tables import cursors, names_of, outbox
 from evhold.adapters.sql.types import POSTGRESQL
 from evhold.adapters.sql.upsert import upsert
 from evhold.domain.events import Event, ReservationChanged, name_of
@@ -41,6 +41,7 @@ _AFTER: Final = Prepared(
 _LAST: Final = select(func.max(outbox.c.seq)).where(outbox.c.seq > 0)
 _OLDEST: Final = select(outbox.c.seq, outbox.c.at).where(outbox.c.seq > 0).order_by(outbox.c.seq).limit(_PRUNE_AT_ONCE)
 _DELETE: Final = delete(outbox).where(outbox.c.seq > 0, outbox.c.seq <= bindparam("last"))
+_MOVE: Final = Prepared(lambda dialect: upsert(cursors, dialect=dialect), names_of(cursors))
 _CURSOR: Final = Prepared(select(cursors.c.seq).where(cursors.c.name == bindparam("wanted")))
 
 
@@ -88,7 +89,7 @@ class OutboxStore:
         if self._numbers_at_once:
             self.fresh.append(Told(_ADD.insert(self._connection, row_of(event)), event))
         else:
-            _ADD.run(self._connection, row_of(event))
+            _ADD.later(self._connection, row_of(event))
 
     def added(self, events: Sequence[Event]) -> None:
         """These were just inserted by one call of the driver, in this order."""
@@ -118,7 +119,7 @@ class OutboxStore:
 
     def move_cursor(self, name: str, *, to: int) -> None:
         """The reader has handled all up to this number."""
-        self._connection.execute(upsert(cursors, dialect=self._connection.dialect), {"name": name, "seq": to})
+        _MOVE.later(self._connection, {"name": name, "seq": to})
 
     def prune(self, *, before: datetime) -> int:
         """The oldest events are gone, a thousand at most; how many. The first one that is not old stops it."""

@@ -6,11 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
 import asyncpg
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL, Connection, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from evhold.adapters.sql.pg_driver import catch_up
 from evhold.usecases.ports import StorageAway
 
 T = TypeVar("T")
@@ -62,7 +63,10 @@ def open_pg_engine(url: URL, *, pooled: bool = True) -> AsyncEngine:
 
     more: dict[str, Any] = {"pool_size": POOL, "max_overflow": 0} if pooled else {"poolclass": NullPool}
     isolation = "REPEATABLE READ" if pooled else "READ COMMITTED"
-    return create_async_engine("postgresql+asyncpg://", async_creator=creator, isolation_level=isolation, **more)
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=creator, isolation_level=isolation, **more)
+    # What a transaction has put off goes before what SQLAlchemy itself executes.
+    event.listen(engine.sync_engine, "before_cursor_execute", lambda connection, *_: catch_up(connection) and None)
+    return engine
 
 
 def run_apart(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

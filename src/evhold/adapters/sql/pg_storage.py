@@ -21,6 +21,7 @@ from sqlalchemy.engine import Dialect
 
 from evhold.adapters.sql.engine import plain
 from evhold.adapters.sql.migrate import migrate_postgresql
+from evhold.adapters.sql.pg_driver import begin, end
 from evhold.adapters.sql.pg_engine import (
     ATTEMPT_S,
     POOL,
@@ -47,8 +48,6 @@ FATE_TRIES: Final = 80
 #: Reruns that may collide with work that came later, before that has to wait.
 YIELDS: Final = 3
 FATE_PAUSE_S: Final = 0.25
-#: First in every transaction: what a lost commit is asked by, and the proof that a pooled connection still lives.
-_XID: Final = "SELECT pg_current_xact_id()"
 _FATE: Final = "SELECT pg_xact_status($1)"
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("evhold.storage")
@@ -56,10 +55,14 @@ log: structlog.typing.FilteringBoundLogger = structlog.get_logger("evhold.storag
 
 @dataclass(slots=True)
 class _Attempt(Generic[T]):
-    """One run of some work. ``xid``: it has begun. ``committing``: whether it is stored can't be known from here on."""
+    """One run of some work.
+
+    ``begun``: it writes, on a connection that lives. ``committing``: whether it is stored can't be known from here on, but by ``xid``.
+    """
 
     work: Callable[[SqlTx], T]
     reading: bool
+    begun: bool = False
     xid: int | None = None
     committing: bool = False
     told: bool = False
@@ -177,7 +180,7 @@ class PgStorage:
             except Exception as error:
                 if reruns_of(error):
                     break
-                if attempt.xid is not None or not is_away(error) or isinstance(error, OSError | TimeoutError):
+                if attempt.begun or not is_away(error) or isinstance(error, OSError | TimeoutError):
                     raise
         async with self._collided:
             try:
@@ -216,12 +219,14 @@ class PgStorage:
     def _transaction(self, connection: Connection, attempt: _Attempt[T]) -> None:
         """Within the greenlet: plain calls that wait."""
         with connection.begin() as transaction:
-            if not attempt.reading:
-                attempt.xid = connection.exec_driver_sql(_XID).scalar_one()
+            begin(connection)
+            attempt.begun = not attempt.reading
             tx = SqlTx(connection, now=self._now, reading=attempt.reading)
             attempt.result[:] = [attempt.work(tx)]
             attempt.told = tx.outbox.told
-            attempt.committing = not attempt.reading
+            if not attempt.reading:
+                attempt.xid = end(connection)
+                attempt.committing = attempt.xid is not None
             transaction.commit()
 
     async def _was_committed(self, xid: int | None) -> bool:

@@ -11,18 +11,38 @@ House rules
 import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from sqlalchemy import Connection, Delete, Insert, Select, Update
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
+
+from evhold.adapters.sql.pg_driver import ask_asyncpg, put_off
+from evhold.adapters.sql.types import POSTGRESQL
 
 Statement: TypeAlias = Select[Any] | Insert | Update | Delete
 Process: TypeAlias = Callable[[Any], Any]
 Values: TypeAlias = Mapping[str, Any]
 
 _NONE: Final[Values] = {}
+
+
+class Answer(Protocol):
+    """What a driver says to a statement, as Python's database interface has it (PEP 249)."""
+
+    @property
+    def description(self) -> Any:
+        """A tuple a column; the second of it is the database's own type."""
+        ...
+
+    @property
+    def rowcount(self) -> int:
+        """How many rows were changed."""
+        ...
+
+    def fetchall(self) -> list[Any]:
+        """All rows."""
+        ...
 
 
 class CompiledText:
@@ -34,7 +54,7 @@ class CompiledText:
         columns: Of an INSERT or UPDATE: those that are given.
     """
 
-    __slots__ = ("_dialect", "_make", "_reads", "_types", "binds", "text")
+    __slots__ = ("_dialect", "_make", "_reads", "_types", "binds", "table", "text")
 
     def __init__(self, statement: Statement, *, dialect: Dialect, columns: Collection[str]) -> None:
         if isinstance(statement, Insert):
@@ -43,6 +63,7 @@ class CompiledText:
         compiled = statement.compile(dialect=dialect, column_keys=list(columns) if columns else None)
         assert isinstance(compiled, SQLCompiler)
         self.text = str(compiled)
+        self.table = "" if isinstance(statement, Select) else str(statement.table)
         self._dialect = dialect
         self.binds = [_bind(compiled, name, dialect) for name in compiled.positiontup or ()]
         found = compiled._result_columns  # what a result is read by; there is no other way to them
@@ -60,13 +81,13 @@ class CompiledText:
             ]
         )
 
-    def rows(self, cursor: Any) -> list[Any]:
+    def rows(self, answer: Answer) -> list[Any]:
         """All rows, as Python values by name and by position."""
         # All are fetched, also where one is wanted: a statement that is left half-way holds its lock.
-        found = cursor.fetchall()
+        found = answer.fetchall()
         if not found:
             return []
-        reads = self._reads if self._reads is not None else self._reading(cursor.description)
+        reads = self._reads if self._reads is not None else self._reading(answer.description)
         if not reads:
             return [self._make(raw) for raw in found]
         rows = [list(raw) for raw in found]
@@ -133,41 +154,35 @@ class Prepared:
 
     def insert(self, connection: Connection, values: Values) -> int:
         """The number that SQLite gave to the row."""
-        number: int = _run(connection, self.text(connection.dialect), values).lastrowid
+        answer: Any = _run(connection, self.text(connection.dialect), values)
+        number: int = answer.lastrowid
         return number
 
     def run(self, connection: Connection, values: Values = _NONE) -> int:
         """How many rows it changed."""
-        count: int = _run(connection, self.text(connection.dialect), values).rowcount
-        return count
+        return _run(connection, self.text(connection.dialect), values).rowcount
+
+    def later(self, connection: Connection, values: Values = _NONE, *, otherwise: Exception | None = None) -> None:
+        """As ``run``, at the latest before the commit: for what nothing in this transaction has to wait for.
+
+        Args:
+            connection: Where several such statements may go in one.
+            values: By name.
+            otherwise: Raised unless exactly one row is changed.
+        """
+        text = self.text(connection.dialect)
+        if connection.dialect.name == POSTGRESQL:
+            put_off(connection, text.text, text.parameters(values), table=text.table, otherwise=otherwise)
+        elif _run(connection, text, values).rowcount != 1 and otherwise is not None:
+            raise otherwise
 
 
-def _run(connection: Connection, text: CompiledText, values: Values) -> Any:
+def _run(connection: Connection, text: CompiledText, values: Values) -> Answer:
     parameters = text.parameters(values)
-    pooled = connection.connection
-    driver = pooled.driver_connection
+    driver = connection.connection.driver_connection
     if isinstance(driver, sqlite3.Connection):
         return driver.execute(text.text, parameters)
-    # SQLAlchemy's form of asyncpg, which begins the transaction and waits within the greenlet.
-    cursor = pooled.cursor()
-    try:
-        cursor.execute(text.text, parameters)
-    except connection.dialect.loaded_dbapi.Error as error:
-        raise _wrapped(connection, text, error) from error
-    except Exception:
-        raise
-    except BaseException:
-        # Given up half-way, perhaps within the BEGIN: as by SQLAlchemy's own execution, the connection is not used again.
-        connection.invalidate()
-        raise
-    return cursor
-
-
-def _wrapped(connection: Connection, text: CompiledText, error: Exception) -> Exception:
-    dialect = connection.dialect
-    base = dialect.loaded_dbapi.Error
-    is_lost = dialect.is_disconnect(error, connection.connection.dbapi_connection, None)  # type: ignore[arg-type]  # as SQLAlchemy's own connection hands it over
-    return DBAPIError.instance(text.text, None, error, base, connection_invalidated=is_lost, dialect=dialect)
+    return ask_asyncpg(connection, text.text, parameters)
 
 
 def _bind(compiled: SQLCompiler, name: str, dialect: Dialect) -> tuple[str | None, Process | None, Any]:

@@ -16,7 +16,7 @@ from sqlalchemy import Insert, insert
 
 from evhold.adapters.sql import connectors, outbox, station_rows, transactions
 from evhold.adapters.sql.database import Database
-from evhold.adapters.sql.driver import Parameters, move_sweeps, run_many
+from evhold.adapters.sql.driver import Parameters, move_sweeps, run_many, run_many_later
 from evhold.adapters.sql.tables import outbox as outbox_table
 from evhold.adapters.sql.tx import SqlTx
 from evhold.adapters.sql.upsert import DriverText
@@ -172,7 +172,7 @@ class SqlRecorder:
         events = [event for entry in batch for event in entry.events]
         if events:
             told = [self._events.parameters(outbox.row_of(event)) for event in events]
-            run_many(tx.connection, self._events.text, told)
+            run_many_later(tx.connection, self._events.text, told, table=outbox_table.name)
             tx.outbox.added(events)
 
 

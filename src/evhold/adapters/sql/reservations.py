@@ -155,7 +155,9 @@ class ReservationStore:
 
     def get(self, reservation_id: int) -> Reservation:
         """Raises ReservationUnknown."""
-        found = self._read(reservation_id)
+        # What this transaction holds nobody else has changed.
+        known = None if self._reading else self._known.get(reservation_id)
+        found = known or self._read(reservation_id)
         if found is None:
             raise ReservationUnknown(reservation_id)
         return found
@@ -178,7 +180,7 @@ class ReservationStore:
             self._claim(after, after.claims - before.claims)
             self._update(before, after)
             for evse_id in before.claims - after.claims:
-                _RELEASE.run(self._connection, {"station": after.station_id, "evse": evse_id, "holder": after.id})
+                _RELEASE.later(self._connection, {"station": after.station_id, "evse": evse_id, "holder": after.id})
             self._known[after.id] = after
         self._asks.follow(step, before=before)
         self._tell(step)
@@ -285,8 +287,7 @@ class ReservationStore:
             raise VersionConflict(after.id, before.version)
         row = row_of(after, clock_offset=self._clock_offset(after))
         row |= {"wanted": after.id, "version_before": before.version}
-        if _UPDATE.run(self._connection, row) != 1:
-            raise VersionConflict(after.id, before.version)
+        _UPDATE.later(self._connection, row, otherwise=VersionConflict(after.id, before.version))
 
     def _clock_offset(self, reservation: Reservation) -> timedelta:
         none = timedelta()
@@ -297,7 +298,7 @@ class ReservationStore:
 
     def _tell(self, step: Step) -> None:
         if step.transition is not None:
-            _ADD_HISTORY.run(self._connection, history_row(step.reservation.id, step.transition))
+            _ADD_HISTORY.later(self._connection, history_row(step.reservation.id, step.transition))
         for event in step.events:
             self._outbox.add(event)
 

@@ -1,0 +1,168 @@
+"""Statements to asyncpg itself, within SQLAlchemy's greenlet and its transaction.
+
+House rules
+- A way to the server and back costs both sides more than the statement. What a transaction writes and does not look at again
+  is put off, and goes in one statement: before the next one that does not wait, at the latest before the commit.
+- Of each table one statement at most is put off: the parts of one statement do not see each other.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.util import await_only
+
+#: Where a connection keeps what its server has prepared, and what is put off.
+_PREPARED: Final = "evhold.prepared"
+_LATER: Final = "evhold.later"
+_XID: Final = "SELECT pg_current_xact_id_if_assigned()"
+_NUMBER: Final = re.compile(r"\$(\d+)")
+
+
+class PgAnswer:
+    """What the server said (prepared.Answer)."""
+
+    __slots__ = ("_prepared", "_rows", "_status")
+
+    def __init__(self, rows: list[Any], *, prepared: Any) -> None:
+        self._rows = rows
+        self._prepared = prepared
+        self._status: str = prepared.get_statusmsg() or ""
+
+    @property
+    def description(self) -> list[tuple[str, int]]:
+        """Name and type of each column."""
+        return [(one.name, one.type.oid) for one in self._prepared.get_attributes()]
+
+    @property
+    def rowcount(self) -> int:
+        """As the command's tag has it: UPDATE 1, INSERT 0 1."""
+        count = self._status.rpartition(" ")[2]
+        return int(count) if count.isdecimal() else -1
+
+    def fetchall(self) -> list[Any]:
+        """All rows."""
+        return self._rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Write:
+    """A statement that waits, and what is raised when it does not change exactly one row."""
+
+    table: str
+    text: str
+    parameters: Sequence[Any]
+    otherwise: Exception | None
+
+
+def begin(connection: Connection) -> None:
+    """SQLAlchemy's transaction begins at the server now, not with its first statement; nothing is put off yet."""
+    connection.info.pop(_LATER, None)
+    adapted: Any = connection.connection.dbapi_connection
+    if adapted._transaction is None:
+        # SQLAlchemy begins so itself, and has no other name for it.
+        _wait(connection, adapted._start_transaction(), text="BEGIN")
+
+
+def ask_asyncpg(connection: Connection, text: str, parameters: Sequence[Any]) -> PgAnswer:
+    """What the server says to this statement; all that was put off went before it.
+
+    Raises:
+        DBAPIError: As by SQLAlchemy's own execution.
+    """
+    catch_up(connection)
+    return _ask(connection, text, parameters)
+
+
+def put_off(
+    connection: Connection, text: str, parameters: Sequence[Any], *, table: str, otherwise: Exception | None = None
+) -> None:
+    """The statement goes with others, before the next that does not wait; ``otherwise`` is raised unless it changes one row."""
+    waiting: list[_Write] = connection.info.setdefault(_LATER, [])
+    if any(one.table == table for one in waiting):
+        catch_up(connection)
+    waiting.append(_Write(table, text, parameters, otherwise))
+
+
+def catch_up(connection: Connection) -> int | None:
+    """What was put off is done. The transaction's id, if there was anything."""
+    waiting: list[_Write] | None = connection.info.get(_LATER)
+    if not waiting:
+        return None
+    going, waiting[:] = waiting[:], []
+    text = _together(tuple([one.text for one in going]), tuple([len(one.parameters) for one in going]))
+    (row,) = _ask(connection, text, [value for one in going for value in one.parameters]).fetchall()
+    for one, changed in zip(going, row, strict=False):
+        if one.otherwise is not None and changed != 1:
+            raise one.otherwise
+    xid: int = row[-1]
+    return xid
+
+
+def end(connection: Connection) -> int | None:
+    """All is done but the commit. The transaction's id; None: it changed nothing."""
+    xid = catch_up(connection)
+    return xid if xid is not None else _ask(connection, _XID, ()).fetchall()[0][0]
+
+
+@cache
+def _together(texts: tuple[str, ...], sizes: tuple[int, ...]) -> str:
+    """One statement of several, their parameters numbered on; it gives how many rows each changed, and the transaction's id."""
+    parts, counts, before = [], [], 0
+    for number, (text, size) in enumerate(zip(texts, sizes, strict=True)):
+        moved = _NUMBER.sub(lambda found, by=before: f"${int(found[1]) + by}", text)  # type: ignore[misc]  # a default argument
+        parts.append(f"w{number} AS ({moved} RETURNING 1)")
+        counts.append(f"(SELECT count(*) FROM w{number})")
+        before += size
+    return f"WITH {', '.join(parts)} SELECT {', '.join(counts)}, pg_current_xact_id()"
+
+
+def _ask(connection: Connection, text: str, parameters: Sequence[Any]) -> PgAnswer:
+    adapted: Any = connection.connection.dbapi_connection
+    if adapted._transaction is None:
+        _wait(connection, adapted._start_transaction(), text="BEGIN")
+    driver = connection.connection.driver_connection
+    answer: PgAnswer = _wait(connection, _fetch(driver, connection.info, text, parameters), text=text)
+    return answer
+
+
+async def _fetch(driver: Any, info: dict[Any, Any], text: str, parameters: Sequence[Any]) -> PgAnswer:
+    known = info.setdefault(_PREPARED, {})
+    prepared = known.get(text)
+    if prepared is None:
+        prepared = known[text] = await driver.prepare(text)
+    return PgAnswer(await prepared.fetch(*parameters), prepared=prepared)
+
+
+def _wait(connection: Connection, work: Any, *, text: str) -> Any:
+    try:
+        return await_only(work)
+    except Exception as error:
+        # What was prepared may be of another schema.
+        connection.info.pop(_PREPARED, None)
+        said = _wrapped(connection, text, error)
+        if isinstance(said, DBAPIError) and said.connection_invalidated:
+            connection.invalidate(said)
+        raise said from error
+    except BaseException:
+        # Given up half-way: as by SQLAlchemy's own execution, the connection is not used again.
+        connection.invalidate()
+        raise
+
+
+def _wrapped(connection: Connection, text: str, error: Exception) -> Exception:
+    """As SQLAlchemy's own connection would say it."""
+    dialect, adapted = connection.dialect, connection.connection.dbapi_connection
+    base = dialect.loaded_dbapi.Error
+    try:
+        adapted._handle_exception(error)  # type: ignore[union-attr]  # its table of errors has no other door
+    except base as said:
+        is_lost = dialect.is_disconnect(said, adapted, None)
+        return DBAPIError.instance(text, None, said, base, connection_invalidated=is_lost, dialect=dialect)
+    except type(error):
+        pass  # No error of the database's.
+    return error
