@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import logging
+import re
 import subprocess
 import sys
 import tempfile
@@ -80,11 +81,19 @@ def guided(runs: int) -> int:
             (Path(corpus) / f"{number}.bin").write_bytes(mutator.one())
         command = [sys.executable, str(Path(__file__).with_name("fuzz_guided.py")), f"-runs={runs}", corpus]
         done = subprocess.run(
-            [*command, f"-artifact_prefix={FOUND}/", "-verbosity=0"], check=False, capture_output=True, text=True
+            [*command, f"-artifact_prefix={FOUND}/", "-verbosity=0", "-print_final_stats=1"],
+            check=False,
+            capture_output=True,
+            text=True,
         )
         if done.returncode:
             print(done.stderr[-4000:])
-    print(f"fuzz: guided: {runs} inputs, exit code {done.returncode}")
+        kept = len(list(Path(corpus).iterdir()))
+    ran = re.search(r"stat::number_of_executed_units:\s*(\d+)", done.stderr)
+    print(
+        f"fuzz: guided: {ran[1] if ran else 'unknown'} of {runs} inputs run, {kept} kept for the code that they reach "
+        f"(300 at first), exit code {done.returncode}"
+    )
     return int(done.returncode != 0)
 
 

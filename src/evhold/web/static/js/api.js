@@ -60,7 +60,10 @@ async function anew() {
 }
 
 async function parse(answer) {
-  const text = await answer.text().catch(() => '');
+  const text = await answer.text().catch((error) => {
+    // Who left the page while the answer came wants none of it; half an answer is none.
+    throw error.name === 'AbortError' ? error : new ApiError(0, { type: 'unreachable', title: 'unreachable' });
+  });
   if (!text) return null;
   try {
     return JSON.parse(text);
