@@ -1,10 +1,13 @@
 """Health, metrics, the reference, the problems."""
 
+import asyncio
 import re
+from itertools import count
 
-from web_bench import Bench
+import pytest
+from web_bench import Bench, beside
 
-from evhold.web import dto, openapi, pages
+from evhold.web import dto, openapi, pages, server
 from evhold.web.problems import BY_ERROR, PROBLEMS
 
 
@@ -109,3 +112,14 @@ async def test_the_page_loads_nothing_from_elsewhere(bench: Bench) -> None:
         named = set(re.findall(r"(?:https?:)?//([a-z0-9-]+[.][a-z.]+[a-z])", answer.text))
         # A namespace, and a map that a reader may open.
         assert named <= {"www.w3.org", "www.openstreetmap.org", "app.example"}, path
+
+
+async def test_the_date_of_answers_moves_on(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is set anew as long as the server runs."""
+    monkeypatch.setattr(server, "DATE_S", 0.001)
+    numbers = count()
+    monkeypatch.setattr("uvicorn.server.formatdate", lambda *_, **__: str(next(numbers)))
+    async with asyncio.timeout(20), beside(bench.calls) as client:
+        first = int((await client.get("/healthz")).headers["Date"])
+        while int((await client.get("/healthz")).headers["Date"]) <= first + 1:
+            pass

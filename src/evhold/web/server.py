@@ -3,8 +3,9 @@
 import asyncio
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from typing import Final
 
 import uvicorn
 from litestar.types import ASGIApp
@@ -13,18 +14,34 @@ from evhold.web.connection import MAX_HEAD, Connection
 from evhold.web.live import Streams
 from evhold.web.shield import ARRIVAL_S
 
+DATE_S: Final = 1.0
+
 
 class _Quiet(uvicorn.Server):
-    """uvicorn, but for its signal handlers; ``listening`` is set once it listens."""
+    """uvicorn, but for its signal handlers and its ten looks a second; ``listening`` is set once it listens."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.listening = asyncio.Event()
+        self._ending = asyncio.Event()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen, and say so."""
         await super().startup(sockets)
         self.listening.set()
+
+    async def main_loop(self) -> None:
+        """The date of answers is set once a second, until ``end``."""
+        # uvicorn sets it when it is shown a multiple of ten.
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DATE_S):
+                    await self._ending.wait()
+
+    def end(self) -> None:
+        """It ends, without waiting for the next look."""
+        self.should_exit = True
+        self._ending.set()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -96,7 +113,7 @@ class ApiServer:
     async def stop(self) -> None:
         """New connections are refused, event streams have ended, answers in hand were given."""
         self._streams.end()
-        self._server.should_exit = True
+        self._server.end()
         if self._serving is not None:
             await self._serving
 
