@@ -67,6 +67,24 @@ def test_row_25_removed_of_the_old_terms_asks_too_and_counts_when_that_is_refuse
     check(renewed, removed(), row=23, to=Phase.REMOVED_CLOSED, told="removed")
 
 
+@pytest.mark.row(25, 53, 56)
+@pytest.mark.parametrize("order", [UNDO, RESTORE])
+def test_row_25_a_report_after_the_station_took_it_anew_may_be_of_the_hold_before(order):
+    """The EVSE broke, the replacement was refused, the old terms were taken again, and only then the report comes."""
+    anew = advance(asking(active(), order), accepted(order), heard()).reservation
+    after = check(anew, removed(), row=25, to=Phase.ACTIVE, told="due", due=Due.RENEW, claims=(1,))
+    check(asking(after, RENEW), accepted(RENEW), row=25, to=Phase.ACTIVE, claims=(1,))
+
+
+@pytest.mark.row(25)
+@pytest.mark.parametrize("fact", [silent(CANCEL), errored(CANCEL), errored(CANCEL, "NotImplemented")])
+def test_row_25_with_a_wish_the_report_counts_once_the_cancel_is_in_vain(fact):
+    """Nobody wants it renewed, and the station said that it is gone: it is not called Active until its expiry."""
+    reported = advance(wishing(active(was_replaced=True)), removed(), heard()).reservation
+    assert (reported.phase, reported.due) == (Phase.ACTIVE, Due.CANCEL)
+    check(asking(reported, CANCEL), fact, row=25, to=Phase.REMOVED_CLOSED, told="removed due", due=Due.CLEAN_UP)
+
+
 @pytest.mark.row(25)
 def test_row_25_does_not_hold_once_the_expiry_is_reached():
     """Then the report is of the current terms."""

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from sim_station import SimStation, Truth
 
-from evhold.domain.reservation import Phase, Reservation
+from evhold.domain.reservation import Due, Phase, Reservation
 
 ACCEPTED = "Accepted"
 SWEPT_BY_A_WRONG_CLOCK = "the CSMS's own clock was wrong when it swept"
@@ -20,6 +20,10 @@ def wrong_end(known: Reservation, station: SimStation, *, learned: timedelta, cl
     if known.phase is Phase.EXPIRED_CLOSED and known.reserves_sent > 1 and not known.was_replaced:
         # Row 23: nobody knows whether the replacement came true, and the word of the old terms' end counts; row 22 cleans up.
         return "an Expired of its old terms came while nobody knew of the replacement's outcome"
+    last = station.truth_of(known.id).reserves[-1:]
+    if known.follow is Due.CLEAN_UP and last != [ACCEPTED]:
+        # Row 25: it was asked for once more, to hear whether it is held.
+        return "the station refused a ReserveNow for what it holds"
     return cannot_cancel(station)
 
 

@@ -34,6 +34,8 @@ REQUESTED: Final = "requested"
 RETRACTED: Final = "retracted"
 UNKNOWN_AT_STATION: Final = "unknown-at-station"
 UNPROVEN: Final = "unproven"
+#: Orders that a station answers by taking again what it may have told the end of.
+TAKEN_ANEW: Final = frozenset({AskKind.UNDO, AskKind.RESTORE})
 _FOLLOWS: Final = {AskKind.UNDO: Due.UNDO, AskKind.RENEW: Due.RENEW, AskKind.CLEAN_UP: Due.CLEAN_UP}
 
 
@@ -102,8 +104,10 @@ def activate(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
     active = replace(
         active, ocpp_status="Accepted", status_info=status_info_of(fact), cancel_in_doubt=False, accepted_kept=False
     )
-    is_renewed = ask is not None and ask.kind is AskKind.RENEW
-    return replace(active, was_replaced=False, held_report=None) if is_renewed else active
+    if ask is not None and ask.kind is AskKind.RENEW:
+        return replace(active, was_replaced=False, held_report=None)
+    # Taken anew: the report of an earlier hold's end may still be on its way (row 25).
+    return replace(active, was_replaced=True) if ask is not None and ask.kind in TAKEN_ANEW else active
 
 
 def note_accepted(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
@@ -179,7 +183,7 @@ def apply_held_report(reservation: Reservation, fact: Fact, heard: Heard) -> Res
 
 
 def end_not_renewed(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
-    """The report that looked like one of old terms was right; without one known any more it expired.
+    """The report that looked like one of an earlier hold counts; without one known any more it expired.
 
     Some refuse an id, or an EVSE, that they hold for it: one clean-up cancel, so that nothing is left held.
     """

@@ -115,7 +115,7 @@ def report_held(reservation: Reservation, fact: Fact) -> bool:
 
 
 def reported_of_old_terms(reservation: Reservation, fact: Fact) -> bool:
-    """It was replaced before and not renewed since, and the current expiry is still ahead."""
+    """It was replaced or taken anew before and not renewed since, and the current expiry is still ahead."""
     renewing = reservation.follow is Due.RENEW or (
         reservation.ask is not None and reservation.ask.kind is AskKind.RENEW
     )

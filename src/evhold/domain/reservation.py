@@ -147,6 +147,7 @@ class Reservation:
     #: An Accepted came while a cancel was in doubt (row 4).
     accepted_kept: bool = False
     was_active: bool = False
+    #: Or taken anew (rows 53, 56), and not renewed since: the report of an earlier hold's end may be on its way (row 25).
     was_replaced: bool = False
     reserves_sent: int = 0
     #: Row 18: the station can't cancel; the sweep will end it.

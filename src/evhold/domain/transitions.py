@@ -128,6 +128,7 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     _row(15, OPEN_ENDS, CancelRejected, do.nothing, to=OPEN_ENDS, asks=CANCELS),
     _row(16, CLOSED_BUT_USED, CancelAccepted, do.nothing, to=CLOSED_BUT_USED, asks=CANCELS, anomaly=True),
     _row(16, CLOSED_BUT_USED, CancelRejected, do.nothing, to=CLOSED_BUT_USED, asks=CANCELS),
+    _row(25, (P.ACTIVE,), (Errored, Silent), do.end_not_renewed, to=(P.EXPIRED_CLOSED, P.REMOVED_CLOSED), asks=CANCEL, guard=when.report_held),
     _row(18, CANCELABLE, Errored, do.cannot_cancel, to=CANCELABLE, asks=CANCEL, guard=when.action_unknown),
     _row(17, CANCELABLE, (Errored, Silent, NeverLeft), do.ask_again, to=CANCELABLE, asks=CANCEL, guard=when.no_repeat_set),
     _row(17, CANCELABLE, Errored, do.nothing, to=CANCELABLE, asks=CANCEL),
