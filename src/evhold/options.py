@@ -220,7 +220,7 @@ OPTIONS: Final = (
     Option("station-queue", _some, "N", "calls that may wait for one station; more: 503 station-busy [16]"),
     Option("stations-kept", _some, "N", "provisioned or let in unknown; a new one more is refused [2000000]"),
     Option("tokens-kept", _some, "N", "registered [20000000]"),
-    Option("keys-kept", _some, "N", "API keys that are not revoked [100000]"),
+    Option("keys-kept", _some, "N", "API keys that are valid [100000]"),
     Option("webhooks-kept", _some, "N", "of which each looks at every event [100]"),
     Option("keep-history", _count, "DAYS", "then what has ended is deleted, its history too; 0: kept for ever [0]"),
     Option("drain", _seconds, "SECONDS", "over which stations are sent away at the end [5]"),

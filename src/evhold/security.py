@@ -104,7 +104,9 @@ def certificates(settings: Settings) -> Certificates | None:
 
 async def prune_trails(settings: Settings, *, storage: Storage, clock: Clock) -> None:
     """Who did what, what was noted of security, and which sessions ended, is gone where nobody needs it any more."""
-    await audit.prune(before=clock.now() - timedelta(days=settings.keep_audit), storage=storage)
+    audited = clock.now() - timedelta(days=settings.keep_audit)
+    await audit.prune(before=audited, storage=storage)
+    await retention.prune_keys(before=audited, storage=storage)
     events_before = clock.now() - timedelta(days=settings.keep_security_events)
     await a04_security_events.prune(before=events_before, storage=storage)
     await retention.prune_sessions(storage=storage, clock=clock)

@@ -210,7 +210,7 @@ class _Clock:
 
 
 async def test_what_is_kept_is_counted_no_further_than_asked(site: Database) -> None:
-    """Stations that are there, tokens, keys that are not revoked, webhooks; the rows of removed ones do not count."""
+    """Stations that are there, tokens, valid keys, webhooks; the rows of removed ones do not count."""
 
     def keep(tx: SqlTx) -> None:
         for number in (2, 3):
@@ -221,15 +221,16 @@ async def test_what_is_kept_is_counted_no_further_than_asked(site: Database) -> 
             made = ApiKey(id=0, name="", role=Role.READONLY, key_hash=bytes([number]), created_at=NOON)
             stored = tx.keys.insert(made)
         tx.keys.save(replace(stored, revoked_at=NOON))
+        tx.keys.insert(replace(made, key_hash=b"old", expires_at=NOON))
         for number in range(4):
             tx.webhooks.insert(
                 Webhook(id=0, url=f"https://example.org/{number}", events=("*",), secret="s", created_at=NOON)
             )
 
     await site.transact(keep)
-    counts = await site.read(lambda tx: {kind: tx.retention.count(kind, most=100) for kind in Kind})
+    counts = await site.read(lambda tx: {kind: tx.retention.count(kind, most=100, at=NOON) for kind in Kind})
     assert counts == {Kind.STATIONS: 2, Kind.TOKENS: 1, Kind.KEYS: 2, Kind.WEBHOOKS: 4}
-    assert await site.read(lambda tx: tx.retention.count(Kind.WEBHOOKS, most=3)) == 3
+    assert await site.read(lambda tx: tx.retention.count(Kind.WEBHOOKS, most=3, at=NOON)) == 3
 
 
 async def test_the_ends_of_sessions_are_forgotten_in_their_time(site: Database) -> None:
@@ -246,3 +247,20 @@ async def test_the_ends_of_sessions_are_forgotten_in_their_time(site: Database) 
     names = ("ended", *(f"{SESSION}1.{hours}" for hours in (1, 2, 3)))
     found = await site.read(lambda tx: [tx.secrets.find(name) is not None for name in names])
     assert found == [True, False, False, True]
+
+
+async def test_keys_that_ended_long_ago_are_gone(site: Database) -> None:
+    """Revoked or expired before; valid ones and those that ended since stay."""
+    day = timedelta(days=1)
+    ends = {"valid": (None, None), "later": (None, NOON + day), "revoked": (NOON, None), "expired": (None, NOON)}
+
+    def keep(tx: SqlTx) -> None:
+        for name, (revoked, expires) in ends.items():
+            made = ApiKey(id=0, name=name, role=Role.READONLY, key_hash=name.encode(), created_at=NOON - day)
+            stored = tx.keys.insert(replace(made, expires_at=expires))
+            tx.keys.save(replace(stored, revoked_at=revoked))
+
+    await site.transact(keep)
+    assert await retention.prune_keys(before=NOON, storage=site) == 0
+    assert await retention.prune_keys(before=NOON + timedelta(seconds=1), storage=site) == 2
+    assert await site.read(lambda tx: [one.name for one in tx.keys.all()]) == ["valid", "later"]

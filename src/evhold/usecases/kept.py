@@ -62,8 +62,8 @@ class Kept:
         if kind is Kind.STATIONS and self._stations is not None:
             self._look_at_stations()
         elif self._is_old(kind):
-            most = self.most[kind]
-            self._counted(kind, await self._storage.read(lambda tx: tx.retention.count(kind, most=most)))
+            most, at = self.most[kind], self._clock.now()
+            self._counted(kind, await self._storage.read(lambda tx: tx.retention.count(kind, most=most, at=at)))
         return partial(self.take, kind)
 
     def take(self, kind: Kind) -> None:

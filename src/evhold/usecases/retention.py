@@ -82,6 +82,11 @@ async def prune_sessions(*, storage: Storage, clock: Clock) -> int:
     return await _all(lambda tx: tx.retention.prune_sessions(before=now), storage=storage)
 
 
+async def prune_keys(*, before: datetime, storage: Storage) -> int:
+    """Keys that ended before are gone, when the audit names them no more; how many."""
+    return await _all(lambda tx: tx.retention.prune_keys(before=before), storage=storage)
+
+
 async def _all(some: Callable[[Tx], int], *, storage: Storage) -> int:
     total = 0
     while done := await storage.transact(some):

@@ -11,7 +11,7 @@ SESSION: Final = "ended session "
 
 
 class Kind(StrEnum):
-    """What is kept until somebody takes it away, and has a limit. Of keys those that are not revoked."""
+    """What is kept until somebody takes it away, and has a limit. Of keys those that are valid."""
 
     STATIONS = "stations"
     TOKENS = "tokens"
@@ -34,6 +34,7 @@ class Retention(Protocol):
     def prune_reservations(self, *, before: datetime) -> int: ...
     def prune_transactions(self, station_id: str, *, before: datetime) -> int: ...
     def prune_sessions(self, *, before: datetime) -> int: ...
-    def count(self, kind: Kind, *, most: int) -> int:
-        """How many are kept, counted no further than ``most``."""
+    def prune_keys(self, *, before: datetime) -> int: ...
+    def count(self, kind: Kind, *, most: int, at: datetime) -> int:
+        """How many are kept, counted no further than ``most``; keys that are valid then."""
         ...

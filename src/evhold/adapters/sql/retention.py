@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Column, Connection, Select, Table, and_, delete, func, literal, or_, select, update
+from sqlalchemy import Column, Connection, Select, Table, and_, bindparam, delete, func, literal, or_, select, update
 
 from evhold.adapters.sql.tables import (
     asks,
@@ -38,11 +38,13 @@ _LIVE: Final = tuple(one.value for one in LIVE)
 _SHOWN: Final = 4
 
 _r, _t = reservations.c, transactions.c
-#: A removed station's row stays for what refers to it, a revoked key's for the audit.
+#: A removed station's row stays for what refers to it, an ended key's for the audit.
 _KEPT: Final[dict[Kind, Select[Any]]] = {
     Kind.STATIONS: select(literal(1)).select_from(stations).where(stations.c.removed_at.is_(None)),
     Kind.TOKENS: select(literal(1)).select_from(tokens),
-    Kind.KEYS: select(literal(1)).select_from(keys).where(keys.c.revoked_at.is_(None)),
+    Kind.KEYS: select(literal(1))
+    .select_from(keys)
+    .where(keys.c.revoked_at.is_(None), or_(keys.c.expires_at.is_(None), keys.c.expires_at > bindparam("at"))),
     Kind.WEBHOOKS: select(literal(1)).select_from(webhooks),
 }
 
@@ -149,10 +151,11 @@ class RetentionStore:
 
     # What is kept
 
-    def count(self, kind: Kind, *, most: int) -> int:
-        """How many there are, counted no further than ``most``."""
+    def count(self, kind: Kind, *, most: int, at: datetime) -> int:
+        """How many there are, counted no further than ``most``; keys that are valid then."""
         some = _KEPT[kind].limit(most).subquery()
-        return int(self._connection.scalar(select(func.count()).select_from(some)) or 0)
+        given = {"at": at} if kind is Kind.KEYS else {}
+        return int(self._connection.scalar(select(func.count()).select_from(some), given) or 0)
 
     # What ended long ago
 
@@ -192,6 +195,11 @@ class RetentionStore:
         is_session = secrets.c.name.startswith(SESSION, autoescape=True)
         over = select(secrets.c.name).where(is_session, secrets.c.value < before.isoformat()).limit(AT_ONCE)
         return int(self._connection.execute(delete(secrets).where(secrets.c.name.in_(over))).rowcount)
+
+    def prune_keys(self, *, before: datetime) -> int:
+        """Some keys that were revoked or had expired before are gone; how many."""
+        over = select(keys.c.id).where(or_(keys.c.revoked_at < before, keys.c.expires_at < before)).limit(AT_ONCE)
+        return int(self._connection.execute(delete(keys).where(keys.c.id.in_(over))).rowcount)
 
     def all_stations(self) -> list[str]:
         """Their ids, removed ones too."""
