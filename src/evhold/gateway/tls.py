@@ -67,7 +67,7 @@ def open_context(files: TlsFiles) -> ssl.SSLContext:
     context.set_ciphers(CIPHERS)
     # A00.FR.321, A00.FR.424: no compression. No renegotiation either: whoever is let in stays who he was.
     context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION | ssl.OP_CIPHER_SERVER_PREFERENCE
-    # Every connection proves itself anew, by the files of this day.
+    # Every connection by TLS 1.3 proves itself anew; a session of 1.2 ends with this context at the latest (docs/adr/0017).
     context.options |= ssl.OP_NO_TICKET
     context.num_tickets = 0
     # The transport's other way to OpenSSL holds two buffers of 256 kB a connection, and reads CPython's memory by its
