@@ -12,7 +12,7 @@ from evhold.usecases.signing import Signer
 NAME: Final = "evhold_session"
 LIFETIME: Final = timedelta(hours=12)
 CSRF_HEADER: Final = "X-CSRF-Token"
-_COOKIE: Final = "session cookie 1"
+_COOKIE: Final = "session cookie 2"
 _CSRF: Final = "csrf token 1"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _UNIT: Final = timedelta(microseconds=1)
