@@ -17,9 +17,11 @@ import websockets
 from evhold import bootstrap
 from evhold.adapters.clock import SystemClock
 from evhold.bootstrap import App
+from evhold.domain.access import Actor
 from evhold.domain.events import RegistryChanged
+from evhold.domain.values import IdToken
 from evhold.settings import Address, Settings
-from evhold.usecases import b01_boot
+from evhold.usecases import b01_boot, provision, retention
 from evhold.usecases.ports import StorageAway
 
 FREE = Address("127.0.0.1", 0)
@@ -222,3 +224,14 @@ async def test_events_are_kept_for_seven_days(plant: Plant, monkeypatch: pytest.
     assert await log.after(0) == []
     assert await log.last() == last
     assert sum(pruned) == last
+
+
+async def test_a_node_goes_on_hearing_after_a_token_was_forgotten(plant: Plant) -> None:
+    """The event says that any key may have changed; what is told next is heard too."""
+    app = plant.app
+    who, ports = Actor("test"), {"storage": app.storage, "clock": app.clock, "ids": app.ids}
+    await retention.forget(IdToken("CAFEBABE", "Central"), who=who, **ports)
+    await provision.put_station(provision.PutStation(station_id="CS9"), who=who, **ports)
+    async with asyncio.timeout(10):
+        while app.credentials.find("cs9") is None:
+            await asyncio.sleep(0)
