@@ -92,7 +92,7 @@ MISSING = """async (texts) => {
   }
 }"""
 _QUIET = """async () => {
-  const turn = () => new Promise((done) => setTimeout(done, 20));
+  const turn = () => new Promise((done) => setTimeout(done, 5));
   do await turn(); while (window.busy);
   await new Promise((done) => requestAnimationFrame(done));
   await turn();
