@@ -246,6 +246,13 @@ def _nodes(book: Book) -> Iterator[str]:
             yield f"node {number} has told up to {told[-1]} of {book.last_event}"
 
 
+def is_behind(book: Book) -> bool:
+    """A node has not told the last event yet."""
+    site = book.play.site
+    now = [told[-1] for (number, life), told in site.streams.items() if life == site.nodes[number - 1].lives]
+    return any(last != book.last_event for last in now)
+
+
 def _may_never_have_been(known: Reservation) -> bool:
     return known.state in (State.REFUSED, State.FAILED, State.CANCELED) or known.phase is Phase.EXPIRED_OPEN
 

@@ -108,6 +108,10 @@ class Play:
         self.site.calm_down()
         self.world.run(until=self.storm_s + CALM_S)
 
+    def wait(self, seconds: float) -> None:
+        """Nothing but time."""
+        self.world.run(until=self.world.time + seconds)
+
     def end(self, latest: datetime) -> None:
         """Every car has left, every fault is mended, and every reservation has expired by every clock."""
         for station in self.stations:
