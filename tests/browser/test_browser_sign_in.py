@@ -47,6 +47,8 @@ async def test_the_printed_link_signs_in_and_leaves_no_key_behind(come: Come, cs
 async def test_signing_out_ends_the_session(come: Come) -> None:
     """After Sign out the form is there, also when the page is loaded anew, and the API answers no more."""
     person = await come()
+    # What was under way when the session ended.
+    person.expected += [r"status of 401"]
     page = await person.open("/")
     await page.get_by_role("button", name="Sign out").click()
     await expect(page.get_by_label("API key")).to_be_visible()
