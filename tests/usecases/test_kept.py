@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 
 import pytest
-from usecase_fakes import CLI, CountedIds, MovedClock
+from usecase_fakes import CLI, CountedIds, CountedReads, MovedClock
 
 from evhold.adapters.clock import SystemClock
 from evhold.adapters.sql.storage import open_storage
@@ -21,26 +21,11 @@ from evhold.usecases.traces import Kind
 MOST = {Kind.STATIONS: 2, Kind.TOKENS: 3, Kind.KEYS: 2, Kind.WEBHOOKS: 1}
 
 
-class Counting:
-    """A storage that says how often it was read."""
-
-    def __init__(self, storage):
-        self.storage = storage
-        self.reads = 0
-
-    async def read(self, work):
-        self.reads += 1
-        return await self.storage.read(work)
-
-    async def transact(self, work):
-        return await self.storage.transact(work)
-
-
 @pytest.fixture
 async def database():
     """An empty database."""
     opened = open_storage("sqlite://", clock=SystemClock())
-    yield Counting(opened)
+    yield CountedReads(opened)
     await opened.close()
 
 

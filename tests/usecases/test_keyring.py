@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from usecase_fakes import CLI, START, TAG_A, seconds
+from usecase_fakes import CLI, START, TAG_A, CountedReads, seconds
 
 from evhold.domain.access import Role
 from evhold.domain.events import RegistryChanged
@@ -25,24 +25,9 @@ def ring(storage, clock):
     return KeyRing(storage=storage, clock=clock)
 
 
-class Counted:
-    """The storage, its reads counted."""
-
-    def __init__(self, storage):
-        self.storage = storage
-        self.reads = 0
-
-    async def read(self, work):
-        self.reads += 1
-        return await self.storage.read(work)
-
-    async def transact(self, work):
-        return await self.storage.transact(work)
-
-
 async def test_a_key_is_read_once_in_a_minute(storage, clock, ids):
     """By its secret and by its id; after sixty seconds it is read again."""
-    made, counted = await make_key(storage, clock, ids), Counted(storage)
+    made, counted = await make_key(storage, clock, ids), CountedReads(storage)
     ring = KeyRing(storage=counted, clock=clock)
     for _ in range(5):
         assert await ring.by_secret(made.secret) == made.key

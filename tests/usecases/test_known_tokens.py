@@ -8,7 +8,8 @@ from usecase_fakes import GROUP, TAG_A, MovedClock
 from evhold.domain.authorization import Token, TokenStatus
 from evhold.domain.events import RegistryChanged
 from evhold.domain.values import IdToken
-from evhold.usecases.known_tokens import FRESH, KnownTokens
+from evhold.usecases.fresh import FRESH
+from evhold.usecases.known_tokens import KnownTokens
 
 
 @pytest.fixture

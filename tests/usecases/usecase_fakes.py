@@ -72,6 +72,21 @@ class CountedIds:
         return 0.5
 
 
+class CountedReads:
+    """A storage that says how often it was read."""
+
+    def __init__(self, storage):
+        self.storage = storage
+        self.reads = 0
+
+    async def read(self, work):
+        self.reads += 1
+        return await self.storage.read(work)
+
+    async def transact(self, work):
+        return await self.storage.transact(work)
+
+
 @dataclass
 class Tables:
     """Everything that a transaction can change."""

@@ -28,7 +28,8 @@ from evhold.adapters.oidc.keys import AGAIN_S, FRESH_S, STALE_S, IssuerKeys
 from evhold.adapters.oidc.tokens import LEEWAY_S, MOST_BYTES, BearerTokens
 from evhold.domain.identity import ClaimRules
 from evhold.domain.limits import Failures
-from evhold.usecases.identities import FRESH, Identities
+from evhold.usecases.fresh import FRESH
+from evhold.usecases.identities import Identities
 from evhold.web.calls import BearerCalls
 from evhold.web.limits import Limits
 from evhold.web.routes import OPERATIONS

@@ -3,17 +3,16 @@
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from evhold.domain.access import ApiKey
 from evhold.domain.credentials import hash_key
 from evhold.domain.events import Event, RegistryChanged
+from evhold.usecases.fresh import FRESH
 from evhold.usecases.ports import Clock, Storage, StorageAway
 from evhold.usecases.stores import Tx
 
-#: A key is read again after so long, whatever was heard of it.
-FRESH: Final = timedelta(seconds=60)
 #: So many keys are held; the longest unused are read again when they are needed.
 MOST: Final = 10_000
 

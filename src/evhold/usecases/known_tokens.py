@@ -1,17 +1,13 @@
 """Tokens in memory: what Authorize is asked again and again is known at once (design decision 7)."""
 
-from collections import OrderedDict
-from collections.abc import Awaitable
-from datetime import timedelta
 from typing import Final
 
 from evhold.domain.authorization import Token
 from evhold.domain.events import Event, RegistryChanged
 from evhold.domain.values import IdToken
+from evhold.usecases.fresh import Fresh
 from evhold.usecases.ports import Clock, Storage
 
-#: A token is read again after so long, whatever was heard of it.
-FRESH: Final = timedelta(seconds=60)
 #: So many are held; the longest unused are read again when they are asked about.
 MOST: Final = 20_000
 
@@ -30,10 +26,7 @@ class KnownTokens:
 
     def __init__(self, *, storage: Storage, clock: Clock, most: int = MOST) -> None:
         self._storage = storage
-        self._clock = clock
-        self._most = most
-        self._held: OrderedDict[str, tuple[Token, float]] = OrderedDict()
-        self._changes = 0
+        self._held = Fresh[str, Token | None](clock=clock, most=most)
 
     def __len__(self) -> int:
         """How many are held."""
@@ -41,24 +34,11 @@ class KnownTokens:
 
     def find(self, id_token: IdToken) -> Token | None:
         """The token, if it is held and fresh; None: it has to be read."""
-        key = id_token.key
-        held = self._held.get(key)
-        if held is None or held[1] <= self._clock.monotonic():
-            return None
-        self._held.move_to_end(key)
-        return held[0]
+        return self._held.find(id_token.key)
 
     async def read(self, id_token: IdToken) -> Token | None:
         """The token as it is stored, which is held from now on; None: nobody registered it. Raises StorageAway."""
-        changes = self._changes
-        until = self._clock.monotonic() + FRESH.total_seconds()
-        found = await self._look(id_token)
-        # What changed while it was read may not be in what was read.
-        if found is not None and changes == self._changes:
-            self._held[id_token.key] = found, until
-            if len(self._held) > self._most:
-                self._held.popitem(last=False)
-        return found
+        return await self._held.read(id_token.key, lambda: self._storage.read(lambda tx: tx.tokens.find(id_token)))
 
     def hear(self, event: Event | None) -> None:
         """A token that has changed is read again; all are where changes were missed (None)."""
@@ -69,11 +49,4 @@ class KnownTokens:
 
     def forget(self, key: str | None) -> None:
         """This token (``IdToken.key``), or every one, is read again when it is next asked about."""
-        self._changes += 1
-        if key is None:
-            self._held.clear()
-        else:
-            self._held.pop(key, None)
-
-    def _look(self, id_token: IdToken) -> Awaitable[Token | None]:
-        return self._storage.read(lambda tx: tx.tokens.find(id_token))
+        self._held.forget(key)

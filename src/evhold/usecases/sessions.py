@@ -1,16 +1,14 @@
 """Sessions that their owner has ended: a copy of their cookie opens nothing any more, though it says that it lives on."""
 
-from collections import OrderedDict
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from evhold.domain.events import Event, RegistryChanged
+from evhold.usecases.fresh import Fresh
 from evhold.usecases.ports import Clock, Storage
 from evhold.usecases.stores import Tx
 from evhold.usecases.traces import SESSION
 
-#: What is known of a session is read again after so long, whatever was heard of it.
-FRESH: Final = timedelta(seconds=60)
 #: Of so many it is known; the longest unused are read again.
 MOST: Final = 10_000
 KIND: Final = "session"
@@ -28,9 +26,7 @@ class EndedSessions:
     def __init__(self, storage: Storage, *, clock: Clock, most: int = MOST) -> None:
         self._storage = storage
         self._clock = clock
-        self._most = most
-        self._known: OrderedDict[str, tuple[bool, float]] = OrderedDict()
-        self._changes = 0
+        self._known = Fresh[str, bool](clock=clock, most=most)
 
     async def end(self, session: str, *, until: datetime) -> None:
         """It has ended, here at once and elsewhere with the event. Raises StorageAway.
@@ -49,19 +45,8 @@ class EndedSessions:
 
     async def has_ended(self, session: str) -> bool:
         """Whether somebody ended it. Raises StorageAway where that must be read."""
-        known = self._known.get(session)
-        if known is not None and known[1] > self._clock.monotonic():
-            self._known.move_to_end(session)
-            return known[0]
-        changes = self._changes
-        until = self._clock.monotonic() + FRESH.total_seconds()
-        has_ended = await self._storage.read(lambda tx: tx.secrets.find(SESSION + session)) is not None
-        # What changed while it was read may not be in what was read.
-        if changes == self._changes:
-            self._known[session] = has_ended, until
-            if len(self._known) > self._most:
-                self._known.popitem(last=False)
-        return has_ended
+        known = self._known.find(session)
+        return known if known is not None else await self._known.read(session, lambda: self._look(session))
 
     def hear(self, event: Event | None) -> None:
         """One that ended is read again; all are where changes were missed (None)."""
@@ -72,8 +57,7 @@ class EndedSessions:
 
     def forget(self, session: str | None) -> None:
         """What is known of this one, or of all, is read again."""
-        self._changes += 1
-        if session is None:
-            self._known.clear()
-        else:
-            self._known.pop(session, None)
+        self._known.forget(session)
+
+    async def _look(self, session: str) -> bool:
+        return await self._storage.read(lambda tx: tx.secrets.find(SESSION + session)) is not None

@@ -62,10 +62,7 @@ class _Write:
 def begin(connection: Connection) -> None:
     """SQLAlchemy's transaction begins at the server now, not with its first statement; nothing is put off yet."""
     connection.info.pop(_LATER, None)
-    adapted: Any = connection.connection.dbapi_connection
-    if adapted._transaction is None:
-        # SQLAlchemy begins so itself, and has no other name for it.
-        _wait(connection, adapted._start_transaction(), text="BEGIN")
+    _begin(connection)
 
 
 def ask_asyncpg(connection: Connection, text: str, parameters: Sequence[Any]) -> PgAnswer:
@@ -121,10 +118,15 @@ def _together(texts: tuple[str, ...], sizes: tuple[int, ...]) -> str:
     return f"WITH {', '.join(parts)} SELECT {', '.join(counts)}, pg_current_xact_id()"
 
 
-def _ask(connection: Connection, text: str, parameters: Sequence[Any]) -> PgAnswer:
+def _begin(connection: Connection) -> None:
     adapted: Any = connection.connection.dbapi_connection
     if adapted._transaction is None:
+        # SQLAlchemy begins so itself, and has no other name for it.
         _wait(connection, adapted._start_transaction(), text="BEGIN")
+
+
+def _ask(connection: Connection, text: str, parameters: Sequence[Any]) -> PgAnswer:
+    _begin(connection)
     driver = connection.connection.driver_connection
     answer: PgAnswer = _wait(connection, _fetch(driver, connection.info, text, parameters), text=text)
     return answer

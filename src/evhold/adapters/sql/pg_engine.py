@@ -65,7 +65,7 @@ def open_pg_engine(url: URL, *, pooled: bool = True) -> AsyncEngine:
     isolation = "REPEATABLE READ" if pooled else "READ COMMITTED"
     engine = create_async_engine("postgresql+asyncpg://", async_creator=creator, isolation_level=isolation, **more)
     # What a transaction has put off goes before what SQLAlchemy itself executes.
-    event.listen(engine.sync_engine, "before_cursor_execute", lambda connection, *_: catch_up(connection) and None)
+    event.listen(engine.sync_engine, "before_cursor_execute", lambda connection, *_: catch_up(connection))
     return engine
 
 
