@@ -12,11 +12,12 @@ from sqlalchemy.util import await_only
 
 from evhold.adapters.bus_local import LocalBus
 from evhold.adapters.outbox import OutboxReader
+from evhold.adapters.sql import pg_driver
 from evhold.adapters.sql.database import Database
 from evhold.adapters.sql.event_log import EventLog
 from evhold.adapters.sql.storage import open_storage
 from evhold.domain.events import RegistryChanged
-from evhold.usecases.ports import Told
+from evhold.usecases.ports import StorageAway, Told
 from evhold.usecases.stores import Tx
 from postgres import Postgres
 
@@ -166,6 +167,32 @@ async def test_a_lost_listener_is_replaced(url: str, nodes: list[Node]) -> None:
         one.reader.wake()
     await nodes[0].tell("a")
     assert sorted({key for one in nodes[:1] for key in await one.take(1)}) == ["a"]
+
+
+async def test_a_connection_that_its_driver_lost_track_of_is_replaced(nodes: list[Node], monkeypatch) -> None:
+    """It ended while a statement began: the reader goes on by another one, and so does a transaction."""
+    fetchrow, fetch = asyncpg.Connection.fetchrow, pg_driver._fetch
+    failing = {"number", "write"}
+
+    async def number(*args: object, **more: object) -> object:
+        if "number" in failing:
+            failing.discard("number")
+            raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+        return await fetchrow(*args, **more)
+
+    async def write(*args: object) -> object:
+        if "write" in failing:
+            failing.discard("write")
+            raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
+        return await fetch(*args)
+
+    monkeypatch.setattr(asyncpg.Connection, "fetchrow", number)
+    monkeypatch.setattr(pg_driver, "_fetch", write)
+    with pytest.raises(StorageAway):
+        await nodes[0].tell("lost")
+    await nodes[0].tell("a")
+    assert await nodes[0].take(1) == ["a"]
+    assert failing == set()
 
 
 async def test_pruning_leaves_what_has_no_number_yet(url: str) -> None:

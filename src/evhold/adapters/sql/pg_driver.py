@@ -163,7 +163,9 @@ def _wrapped(connection: Connection, text: str, error: Exception) -> Exception:
     try:
         adapted._handle_exception(error)  # type: ignore[union-attr]  # its table of errors has no other door
     except base as said:
-        is_lost = dialect.is_disconnect(said, adapted, None)
+        # A driver that lost track of its own connection: that ended while it began a statement.
+        is_astray = isinstance(said, dialect.loaded_dbapi.InternalClientError)
+        is_lost = is_astray or dialect.is_disconnect(said, adapted, None)
         return DBAPIError.instance(text, None, said, base, connection_invalidated=is_lost, dialect=dialect)
     except type(error):
         pass  # No error of the database's.

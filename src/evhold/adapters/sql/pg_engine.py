@@ -75,9 +75,14 @@ def run_apart(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return thread.submit(lambda: asyncio.run(work())).result()
 
 
+def _driver_of(error: BaseException) -> BaseException:
+    """The driver's own error."""
+    return (error.orig.__cause__ or error.orig) if isinstance(error, DBAPIError) and error.orig else error
+
+
 def words_of(error: BaseException) -> str:
     """What went wrong, in a line; SQLAlchemy's own text has the statement and its values in it."""
-    driver = (error.orig.__cause__ or error.orig) if isinstance(error, DBAPIError) and error.orig else error
+    driver = _driver_of(error)
     return next(iter(str(driver).splitlines()), "") or type(driver).__name__
 
 
@@ -105,6 +110,9 @@ def is_away(error: BaseException, *, reading: bool = False) -> bool:
     state = state_of(error)
     if state is not None:
         return state[:2] in _AWAY_CLASSES or (state in _AWAY and not (reading and state == "25006"))
+    if isinstance(_driver_of(error), asyncpg.InternalClientError):
+        # It lost track of its own connection, which ended while it began a statement.
+        return True
     if isinstance(error, DBAPIError):
         return error.connection_invalidated
     if isinstance(error, asyncpg.InterfaceError):
