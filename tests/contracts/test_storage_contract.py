@@ -180,6 +180,17 @@ async def test_transactions_are_kept_whole(storage: Database, clock: SystemClock
 # Tokens
 
 
+async def test_tokens_with_addresses_of_their_drivers_are_known(storage: Database) -> None:
+    """Among these, or among all."""
+    told, quiet = IdToken("ABC", "Central"), IdToken("DEF", "Central")
+    await storage.transact(lambda tx: tx.tokens.put(Token(id_token=quiet)))
+    assert not await storage.read(lambda tx: tx.tokens.are_notified())
+    await storage.transact(lambda tx: tx.tokens.put(Token(id_token=told, notify=("json://driver.example",))))
+    assert await storage.read(lambda tx: tx.tokens.are_notified())
+    assert await storage.read(lambda tx: tx.tokens.are_notified({quiet.key, told.key}))
+    assert not await storage.read(lambda tx: tx.tokens.are_notified({quiet.key}))
+
+
 async def test_tokens_are_found_without_case_and_by_type(storage: Database) -> None:
     """The last spelling is kept."""
     first = Token(

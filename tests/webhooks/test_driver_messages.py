@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from email import message_from_bytes
 from email.message import Message as Mail
@@ -20,8 +20,9 @@ from webhook_stage import LOOPBACK, TAG, AheadClock, Receiver, Stage, changed, o
 
 from evhold.adapters import notify
 from evhold.adapters.notify import Notifier
+from evhold.adapters.webhooks import worker
 from evhold.adapters.webhooks.sender import resolve
-from evhold.domain.authorization import Token
+from evhold.domain.access import Actor
 from evhold.domain.errors import InvalidOrder, NotifyNotInstalled
 from evhold.domain.events import TOLD, ReservationChanged
 from evhold.domain.reservation import State, Transition
@@ -30,7 +31,11 @@ from evhold.domain.transitions import Step, created
 from evhold.domain.values import By, Heard, StationId
 from evhold.domain.webhooks import Delivery
 from evhold.outward import driver_messages
+from evhold.usecases.deliveries import Scribe, put_down
+from evhold.usecases.ports import Told
+from evhold.usecases.provision import TokenOrder, put_token
 from evhold.usecases.signing import Signer
+from evhold.usecases.stores import Tx
 from evhold.web.links import link_of
 
 MOVES, LOOK_S = 200, 0.05
@@ -105,6 +110,34 @@ async def happen(stage: Stage, name: str, *, by: By = By.OPERATOR, cause: str | 
     return await stage.storage.transact(work)
 
 
+async def provided(stage: Stage, order: TokenOrder) -> None:
+    """This token is provisioned, as by the API."""
+    await put_token(order, who=Actor("test"), storage=stage.storage, clock=stage.clock)
+
+
+async def test_nothing_is_written_while_no_driver_has_an_address(
+    telling: Stage, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither their reservations nor any token say where to tell them, so that their events need no transaction."""
+    batches: list[list[tuple[str, ...]]] = []
+
+    def noted(tx: Tx, told: Sequence[Told], *, scribe: Scribe) -> int:
+        batches.append([one.event.reservation.notify for one in told if isinstance(one.event, ReservationChanged)])
+        return put_down(tx, told, scribe=scribe)
+
+    monkeypatch.setattr(worker, "put_down", noted)
+    heard = telling.bus.follow(after=None)
+    await provided(telling, TokenOrder(id_token=TAG))
+    for _ in range(3):
+        await happen(telling, "removed", cause="unknown-at-station")
+        await anext(heard)
+        await asyncio.sleep(0)
+    await happen(telling, "failed", notify=(f"json://127.0.0.1:{receiver.port}/a",))
+    await receiver.until_count("a", 1)
+    assert batches
+    assert all(any(batch) for batch in batches)
+
+
 async def test_a_mail_with_the_link_reaches_the_driver(telling: Stage, mailbox: tuple[Mailbox, str]) -> None:
     """Title as subject, the place, the time, and the driver link on a line of its own."""
     box, url = mailbox
@@ -122,8 +155,8 @@ async def test_a_web_address_of_the_token_is_told(telling: Stage, receiver: Rece
     """Without addresses of its own, a reservation's driver is told at those of the token; what fails comes again."""
     answers = iter([500, 200])
     receiver.answers["a"] = lambda message: next(answers)
-    token = Token(id_token=TAG, notify=(f"json://127.0.0.1:{receiver.port}/a",))
-    await telling.storage.transact(lambda tx: tx.tokens.put(token))
+    await happen(telling, "removed", cause="unknown-at-station")
+    await provided(telling, TokenOrder(id_token=TAG, notify=(f"json://127.0.0.1:{receiver.port}/a",)))
     await happen(telling, "removed", cause="unknown-at-station")
     await receiver.until_count("a", 1)
     for _ in range(MOVES):

@@ -149,9 +149,10 @@ class Transactions(Protocol):
 
 
 class Tokens(Protocol):
-    """Registered IdTokens."""
+    """Registered IdTokens. ``are_notified``: any of these (``IdToken.key``), or of all, has addresses of its driver."""
 
     def find(self, id_token: IdToken) -> Token | None: ...
+    def are_notified(self, keys: Collection[str] | None = None) -> bool: ...
     def put(self, token: Token) -> bool:
         """True if it is new."""
         ...

@@ -1,5 +1,6 @@
 """Registered tokens (ports.Tokens)."""
 
+from collections.abc import Collection
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +19,7 @@ _notify: Final = msgspec.json.Decoder(tuple[str, ...])
 _FIND: Final = Prepared(select(tokens).where(tokens.c.key == bindparam("wanted")))
 _REMOVE: Final = delete(tokens).where(tokens.c.key == bindparam("wanted"))
 _PAGE: Final = select(tokens).order_by(tokens.c.key)
+_NOTIFIED: Final = select(tokens.c.key).where(tokens.c.notify.is_not(None)).limit(1)
 
 
 class TokenStore:
@@ -58,6 +60,11 @@ class TokenStore:
         """By key, from the one after ``after``."""
         query = _PAGE if after is None else _PAGE.where(tokens.c.key > after)
         return [_token(row) for row in self._connection.execute(query.limit(limit))]
+
+    def are_notified(self, keys: Collection[str] | None = None) -> bool:
+        """Whether any of these, or of all, has addresses of its driver."""
+        query = _NOTIFIED if keys is None else _NOTIFIED.where(tokens.c.key.in_(keys))
+        return self._connection.scalar(query) is not None
 
 
 def _token(row: Any) -> Token:

@@ -7,11 +7,11 @@ House rules
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import structlog
 
@@ -37,7 +37,17 @@ PRUNE_EVERY: Final = timedelta(hours=1)
 
 T = TypeVar("T")
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("evhold.webhooks")
-Follow = Callable[[int | None], AsyncIterator[Told | None]]
+
+
+class Followed(Protocol):
+    """The committed events, in order; None where some are gone."""
+
+    async def batch(self, *, limit: int) -> list[Told | None]:
+        """The next ones, at least one. Raises StopAsyncIteration at the end, StorageAway."""
+        ...
+
+
+Follow = Callable[[int | None], Followed]
 SendToDriver = Callable[[Delivery], Awaitable[Outcome]]
 
 
@@ -75,7 +85,11 @@ class Worker:
         self._clock = clock
         self._ids = ids
         self._hooks: dict[int, Webhook] = {}
-        self._told: asyncio.Queue[Told | None] = asyncio.Queue(maxsize=BATCH)
+        self._told: asyncio.Queue[list[Told | None]] = asyncio.Queue(maxsize=1)
+        #: Whether a token may have addresses of its driver; what changed of tokens and webhooks since that was read.
+        self._tokens_notify = True
+        self._changed_tokens: set[str] | None = None
+        self._is_stale = False
         self._stored = 0
         #: Events up to this number are for this node to put down, as far as nobody has.
         self._ours = float("inf") if is_alone else 0
@@ -117,7 +131,7 @@ class Worker:
         self._ours = max(self._ours, seq)
         self._given.set()
 
-    async def _run(self, told: AsyncIterator[Told | None]) -> None:
+    async def _run(self, told: Followed) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._always(partial(self._listen, told), name="listen"))
             group.create_task(self._always(self._put_down_next, name="put-down"))
@@ -137,32 +151,45 @@ class Worker:
 
     # Events become deliveries
 
-    async def _listen(self, told: AsyncIterator[Told | None]) -> None:
+    async def _listen(self, told: Followed) -> None:
         try:
-            one = await anext(told)
+            batch = await told.batch(limit=BATCH)
         except StopAsyncIteration:
             await asyncio.Event().wait()
             return
-        await self._told.put(one)
+        await self._told.put(batch)
 
     async def _put_down_next(self) -> None:
-        batch = [await self._told.get()]
+        batch = await self._told.get()
         if batch[0] is not None and batch[0].seq > self._ours:
             await self._leave_to_others()
-        while len(batch) < BATCH and not self._told.empty():
-            batch.append(self._told.get_nowait())
         part: list[Told] = []
         for one in batch:
             if one is None:
                 log.error("webhooks.gap", after=self._stored)
-                continue
-            part.append(one)
-            # Whoever came or went with this event is told, or not, of the very next one.
-            if isinstance(one.event, RegistryChanged) and one.event.kind == "webhook":
-                await self._put_down(part)
-                part = []
-                await self._patiently(self._reload)
+                self._changed_tokens = None
+                self._is_stale = True
+            elif isinstance(one.event, RegistryChanged):
+                part.append(one)
+                self._notice(one.event)
+            else:
+                # Whoever came or went is told, or not, of the very next event.
+                if self._is_stale:
+                    await self._put_down(part)
+                    part = []
+                    await self._patiently(self._reload)
+                part.append(one)
         await self._put_down(part)
+        if self._is_stale:
+            await self._patiently(self._reload)
+
+    def _notice(self, event: RegistryChanged) -> None:
+        """Who is to be told may be others from now on."""
+        if event.kind == "webhook":
+            self._is_stale = True
+        elif event.kind == "token" and not self._tokens_notify and self._changed_tokens is not None:
+            self._changed_tokens.add(event.key)
+            self._is_stale = True
 
     async def _put_down(self, part: Sequence[Told]) -> None:
         if not part:
@@ -189,13 +216,24 @@ class Worker:
         return await self._storage.read(lambda tx: tx.webhooks.reached())
 
     def _is_wanted(self, told: Told) -> bool:
-        if self._scribe.to_driver is not None and isinstance(told.event, ReservationChanged):
+        if is_wanted(told, tuple(self._hooks.values())):
             return True
-        return is_wanted(told, tuple(self._hooks.values()))
+        if self._scribe.to_driver is None or not isinstance(told.event, ReservationChanged):
+            return False
+        # What the driver already knows is left out when it is put down.
+        return bool(told.event.reservation.notify) or self._tokens_notify
 
     async def _reload(self) -> None:
-        hooks = await self._storage.read(lambda tx: tx.webhooks.all())
+        """Who is told: webhooks, and whether there are tokens with addresses of their drivers, as far as anything changed."""
+        changed = self._changed_tokens
+
+        def look(tx: Tx) -> tuple[list[Webhook], bool]:
+            return tx.webhooks.all(), changed != set() and tx.tokens.are_notified(changed)
+
+        hooks, notified = await self._storage.read(look)
         self._hooks = {one.id: one for one in hooks}
+        self._tokens_notify = notified or (changed is not None and self._tokens_notify)
+        self._changed_tokens, self._is_stale = set(), False
         self.wake()
 
     async def _patiently(self, work: Callable[[], Awaitable[T]]) -> T:
