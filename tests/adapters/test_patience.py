@@ -10,9 +10,10 @@ import pytest
 from sql_examples import connector
 
 from evhold.adapters.patience import RETRY_S, PatientRecorder, PatientStorage, StorageHealth
+from evhold.adapters.sql.entry import Entry
 from evhold.domain.connector import Connector
 from evhold.domain.events import ConnectorChanged
-from evhold.usecases.ports import StorageAway, Stored
+from evhold.usecases.ports import StorageAway
 from evhold.usecases.stores import Tx
 
 T = TypeVar("T")
@@ -62,6 +63,7 @@ class Disk:
     def __init__(self) -> None:
         self.is_full = False
         self.attempts = 0
+        self.on_away: Callable[[Entry, StorageAway], None] | None = None
 
     async def _try(self, result: T) -> T:
         self.attempts += 1
@@ -75,8 +77,23 @@ class Disk:
     def read(self, work: Callable[[Tx], T]) -> Awaitable[T]:
         return self.transact(work)
 
-    def connector(self, connector: Connector, event: ConnectorChanged, *, epoch: int | None = None) -> Stored:
-        return asyncio.ensure_future(self._try(None))
+    def connector(self, connector: Connector, event: ConnectorChanged, *, epoch: int | None = None) -> Entry:
+        return self._send(Entry(None, (1,), ()))  # type: ignore[arg-type]  # no table is needed
+
+    def again(self, kept: Entry) -> Entry:
+        return self._send(kept.again())
+
+    def _send(self, entry: Entry) -> Entry:
+        asyncio.get_running_loop().call_soon(self._write, entry)
+        return entry
+
+    def _write(self, entry: Entry) -> None:
+        self.attempts += 1
+        error = StorageAway("disk full") if self.is_full else None
+        if error is None or entry.is_again or self.on_away is None:
+            entry.end(error)
+        else:
+            self.on_away(entry, error)
 
 
 class World:
@@ -191,10 +208,13 @@ async def test_a_reader_tries_although_nothing_can_be_written(world: World) -> N
     assert await waiting == "stored"
 
 
-async def test_a_recorder_waits_as_well(world: World) -> None:
-    """A status is answered when it is stored."""
+@pytest.mark.parametrize("is_known", [False, True])
+async def test_a_recorder_waits_as_well(world: World, is_known: bool) -> None:
+    """A status is answered when it is stored, whether it was the first to find the disk full or came later."""
     world.disk.is_full = True
     recorder = PatientRecorder(world.disk, storage=world.storage(20))  # type: ignore[arg-type]  # connectors alone
+    if is_known:
+        world.health.away(StorageAway("disk full"))
     waiting = await started(recorder.connector(connector(1), None))  # type: ignore[arg-type]
     await world.clock.move(5)
     assert not waiting.done()
@@ -202,7 +222,17 @@ async def test_a_recorder_waits_as_well(world: World) -> None:
     await world.clock.move(1)
 
     await waiting
-    assert world.disk.attempts == 2
+    assert world.disk.attempts == (1 if is_known else 2)
+
+
+async def test_a_recorder_does_not_wait_for_ever(world: World) -> None:
+    """After the limit its row is not stored, and whoever waits is told so."""
+    world.disk.is_full = True
+    recorder = PatientRecorder(world.disk, storage=world.storage(20))  # type: ignore[arg-type]  # connectors alone
+    waiting = await started(recorder.connector(connector(1), None))  # type: ignore[arg-type]
+    await world.clock.move(21)
+    with pytest.raises(StorageAway):
+        await waiting
 
 
 async def test_a_fault_of_the_work_is_no_outage(world: World) -> None:

@@ -10,7 +10,7 @@ House rules
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import structlog
 
@@ -180,62 +180,89 @@ class PatientStorage:
             if is_late or not await self._health.back(by=by):
                 raise StorageAway(told)
 
-    def stored(self, attempt: Callable[[], Stored]) -> Stored:
-        """As ``patiently``, for what ends by a plain call: while all is well, no task is begun."""
-        outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if self._health.trouble is not None:
-            self._take_time(attempt, outcome)
-            return outcome
+    @property
+    def is_away(self) -> bool:
+        """Whether that is known."""
+        return self._health.trouble is not None
 
-        def end(first: Stored) -> None:
-            error = first.exception()
+    def stored(self, attempt: Callable[[], Stored]) -> Stored:
+        """As ``patiently``, for what ends by a plain call."""
+        outcome: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def end(error: BaseException | None) -> None:
+            if outcome.done():
+                return
             if error is None:
-                if not outcome.done():
-                    outcome.set_result(None)
-            elif isinstance(error, StorageAway):
-                self._health.away(error)
-                self._take_time(attempt, outcome)
-            elif not outcome.done():
+                outcome.set_result(None)
+            else:
                 outcome.set_exception(error)
 
-        attempt().add_done_callback(end)
+        self._take_time(attempt, end)
         return outcome
 
-    def _take_time(self, attempt: Callable[[], Stored], outcome: "asyncio.Future[None]") -> None:
+    def keep(
+        self, error: StorageAway, *, again: Callable[[], Stored], end: Callable[[BaseException | None], None]
+    ) -> None:
+        """``again`` is tried when the storage is back, and ``end`` told of what became of it."""
+        self._health.away(error)
+        self._take_time(again, end)
+
+    def _take_time(self, attempt: Callable[[], Stored], end: Callable[[BaseException | None], None]) -> None:
         trying = asyncio.get_running_loop().create_task(self.patiently(attempt))
         # Held until it is done: the loop itself does not.
         self._trying.add(trying)
 
-        def end(done: "asyncio.Task[None]") -> None:
+        def ended(done: "asyncio.Task[None]") -> None:
             self._trying.discard(done)
-            if outcome.done():
-                return
-            if done.cancelled():
-                outcome.cancel()
-            elif (error := done.exception()) is not None:
-                outcome.set_exception(error)
-            else:
-                outcome.set_result(None)
+            end(StorageAway("given up") if done.cancelled() else done.exception())
 
-        trying.add_done_callback(end)
+        trying.add_done_callback(ended)
+
+
+class Kept(Stored, Protocol):
+    """What could not be stored, and waits."""
+
+    def end(self, error: BaseException | None) -> None:
+        """It is stored, or will never be."""
+        ...
+
+
+class KeepingRecorder(Recorder, Protocol):
+    """A recorder that tells of what it can't store now, and leaves its end to whoever is told."""
+
+    on_away: Callable[[Any, StorageAway], None] | None
+
+    def again(self, kept: Any) -> Stored:
+        """It is tried once more, and fails with StorageAway where that is still so."""
+        ...
 
 
 class PatientRecorder:
-    """A recorder that waits an outage out (ports.Recorder)."""
+    """A recorder that waits an outage out (ports.Recorder). While all is well nothing stands between."""
 
-    def __init__(self, recorder: Recorder, *, storage: PatientStorage) -> None:
+    def __init__(self, recorder: KeepingRecorder, *, storage: PatientStorage) -> None:
         self._recorder = recorder
         self._storage = storage
+        recorder.on_away = self._keep
 
     def connector(self, connector: Connector, event: ConnectorChanged, *, epoch: int | None = None) -> Stored:
         """As the recorder's."""
-        return self._storage.stored(lambda: self._recorder.connector(connector, event, epoch=epoch))
+        if self._storage.is_away:
+            return self._storage.stored(lambda: self._recorder.connector(connector, event, epoch=epoch))
+        return self._recorder.connector(connector, event, epoch=epoch)
 
     def transaction(self, transaction: Transaction, *, epoch: int | None = None) -> Stored:
         """As the recorder's."""
-        return self._storage.stored(lambda: self._recorder.transaction(transaction, epoch=epoch))
+        if self._storage.is_away:
+            return self._storage.stored(lambda: self._recorder.transaction(transaction, epoch=epoch))
+        return self._recorder.transaction(transaction, epoch=epoch)
 
     def station(self, station: Station, events: Iterable[Event]) -> Awaitable[None]:
         """As the recorder's."""
         told = tuple(events)
-        return self._storage.patiently(lambda: self._recorder.station(station, told))
+        if self._storage.is_away:
+            return self._storage.patiently(lambda: self._recorder.station(station, told))
+        return self._recorder.station(station, told)
+
+    def _keep(self, kept: Kept, error: StorageAway) -> None:
+        self._storage.keep(error, again=lambda: self._recorder.again(kept), end=kept.end)

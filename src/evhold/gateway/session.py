@@ -11,7 +11,6 @@ House rules
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 from evhold.domain.errors import LimitReached, SerialNumberMismatch
@@ -59,6 +58,7 @@ class Session:
         "_early",
         "_ended",
         "_finishing",
+        "_later",
         "_leaving",
         "_node",
         "_opening",
@@ -87,6 +87,8 @@ class Session:
         self._waiting = Waiting(node)
         #: What the CALL in hand waits for.
         self._working: Stored | None = None
+        #: How that CALL is answered, where it waits for the disk alone.
+        self._later: Later | None = None
         self._early = self._strays = 0
         self._ready = self._ended = self._pumping = self._finishing = self._leaving = False
 
@@ -295,12 +297,15 @@ class Session:
         if isinstance(answer, bytes):
             self._answer(event, answer)
         elif isinstance(answer, Later):
-            self._working = answer.stored
-            answer.stored.add_done_callback(partial(self._answer_later, event, answer))
+            self._working, self._later = answer.stored, answer
+            answer.stored.add_done_callback(self._answer_later)
         else:
             self._working = self._node.spawn(self._await_answer(event, answer))
 
-    def _answer_later(self, event: CallReceived, answer: Later, stored: Stored) -> None:
+    def _answer_later(self, stored: Stored) -> None:
+        event, answer, self._later = self.context.call, self._later, None
+        assert event is not None
+        assert answer is not None
         try:
             payload = answer.payload()
         except RpcError as error:

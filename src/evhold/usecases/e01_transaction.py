@@ -9,6 +9,7 @@ House rules
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Final, Protocol
 
 from evhold.domain.authorization import Token, TokenInfo, TokenStatus, answer_about
@@ -93,14 +94,15 @@ def _record(event: Event, connected: Connected, *, recorder: Recorder) -> Stored
         return None
     transaction = fold(known, event, token_accepted=False)
 
-    def remember(done: Stored) -> None:
-        if done.exception() is None:
-            _remember(connected, transaction, is_bound=False)
-
     stored = recorder.transaction(transaction)
     # Before whoever waits for it is answered.
-    stored.add_done_callback(remember)
+    stored.add_done_callback(partial(_remember_stored, connected, transaction))
     return stored
+
+
+def _remember_stored(connected: Connected, transaction: Transaction, done: Stored) -> None:
+    if done.exception() is None:
+        _remember(connected, transaction, is_bound=False)
 
 
 async def _store_clock(stored: Stored, connected: Connected, offset: timedelta, *, storage: Storage) -> None:

@@ -6,6 +6,7 @@ No status ever changes a reservation (row 57).
 from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from evhold.domain.connector import Connector, is_news
 from evhold.domain.events import ConnectorChanged
@@ -82,16 +83,17 @@ def _store(connector: Connector, connected: Connected, *, recorder: Recorder, at
         type=connector.type,
     )
 
-    def remember(done: Stored) -> None:
-        if done.exception() is None:
-            key = connector.evse_id, connector.connector_id
-            connected.statuses[key] = connector
-            connected.reported.add(key)
-
     stored = recorder.connector(connector, told)
     # Before whoever waits for it is answered.
-    stored.add_done_callback(remember)
+    stored.add_done_callback(partial(_remember, connected, connector))
     return stored
+
+
+def _remember(connected: Connected, connector: Connector, done: Stored) -> None:
+    if done.exception() is None:
+        key = connector.evse_id, connector.connector_id
+        connected.statuses[key] = connector
+        connected.reported.add(key)
 
 
 async def _store_clock(stored: Stored, connected: Connected, offset: timedelta, *, storage: Storage) -> None:

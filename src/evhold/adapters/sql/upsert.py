@@ -58,8 +58,10 @@ def _upsert(
 class DriverText:
     """A statement as the driver takes it: its text, and the making of its parameters from a row of Python values.
 
-    For SQLite's ``executemany`` a question mark a column; for PostgreSQL an array a column, unnested by the server.
+    For SQLite a question mark a column; for PostgreSQL an array a column, unnested by the server.
     """
+
+    __slots__ = ("_columns", "_of_many", "text")
 
     def __init__(self, statement: Insert, *, dialect: Dialect, leave_out: Collection[str] = ()) -> None:
         table = statement.table
@@ -73,6 +75,16 @@ class DriverText:
         order = compiled.positiontup or names
         types = (table.columns[name].type.dialect_impl(dialect) for name in order)
         self._columns = [(name, type_.bind_processor(dialect)) for name, type_ in zip(order, types, strict=True)]
+        self._of_many: dict[int, str] = {1: self.text}
+
+    def of_many(self, rows: int) -> str:
+        """SQLite's text for so many rows in one statement, their parameters one after the other."""
+        found = self._of_many.get(rows)
+        if found is None:
+            given = f"({', '.join('?' * len(self._columns))})"
+            assert self.text.count(given) == 1
+            found = self._of_many[rows] = self.text.replace(given, ", ".join([given] * rows))
+        return found
 
     def parameters(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
         """The row in the order of the text's parameters, in the driver's types."""
