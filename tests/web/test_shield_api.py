@@ -237,11 +237,26 @@ async def test_an_answer_that_takes_its_time_is_not_cut_off(bench: Bench) -> Non
         assert beats == 6
 
 
-async def test_a_head_has_a_limit(bench: Bench) -> None:
-    """431 as a problem; so is what is no HTTP at all."""
+@pytest.mark.parametrize("rest", [b"", b"\r\n\r\n"], ids=["unfinished", "whole"])
+async def test_a_head_has_a_limit(bench: Bench, rest: bytes) -> None:
+    """431 as a problem, whether it has an end or not."""
     async with socket_to(bench, 10) as (reader, writer):
-        writer.write(b"GET /healthz HTTP/1.1\r\nX-Big: " + b"x" * 40_000)
-        assert (await end_of(reader)).startswith(b"HTTP/1.1 431 ")
+        writer.write(b"GET /healthz HTTP/1.1\r\nX-Big: " + b"x" * 40_000 + rest)
+        answer = await end_of(reader)
+        assert answer.startswith(b"HTTP/1.1 431 ")
+        assert b"/problems/headers-too-large" in answer
+
+
+async def test_a_trailer_has_a_limit(bench: Bench) -> None:
+    """What comes behind a body in chunks is kept no more than a head is."""
+    async with socket_to(bench, 10) as (reader, writer):
+        writer.write(b"POST /api/v1/reservations HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n")
+        writer.write(b"X-Big: " + b"x" * 40_000)
+        assert not (await end_of(reader)).startswith(b"HTTP/1.1 2")
+
+
+async def test_what_is_no_http_is_told_so(bench: Bench) -> None:
+    """400 as a problem."""
     async with socket_to(bench, 10) as (reader, writer):
         writer.write(b"\x16\x03\x01 this is no http\r\n\r\n")
         answer = await end_of(reader)

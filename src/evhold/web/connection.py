@@ -1,47 +1,63 @@
 """One connection of the API's socket: a request has to come whole, and with a head of some size at most."""
 
 import asyncio
-import sys
 from http import HTTPStatus
 from typing import Any, Final
 
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from evhold.web.problems import MEDIA_TYPE, Problem
 
 #: Of the request line and all headers together.
 MAX_HEAD: Final = 32 * 1024
+_TOO_LARGE: Final = Problem("headers-too-large", f"at most {MAX_HEAD} bytes")
 
 
-class Connection(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # uvicorn chooses the class by what is installed
+class Connection(HttpToolsProtocol):
     """uvicorn's, but that it waits for no one: ``arrival_s`` after its first byte a request is there, or 408 is."""
 
     arrival_s = 20.0
     _timer: asyncio.TimerHandle | None = None
-    _partial = 0
+    #: Bytes that came since the last of a body: of a head, or of a trailer.
+    _beside = 0
+    _is_head_too_large = False
 
-    def connection_made(self, transport: asyncio.Transport) -> None:
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Somebody is there, and has so long to say something."""
         super().connection_made(transport)
         self._wait()
 
     def data_received(self, data: bytes) -> None:
         """Bytes have come: the clock runs while they are no whole request."""
-        before = self.cycle
+        before: Any = self.cycle
+        self._beside += len(data)
         super().data_received(data)
-        cycle = self.cycle
+        cycle: Any = self.cycle
         is_head = cycle is before and (cycle is None or not cycle.more_body)
-        if not is_head:
-            self._partial = 0
         if is_head or cycle.more_body:
             if self._timer is None:
                 self._wait()
-            if is_head and self._answers() is None:
-                self._partial += len(data)
-                if self._partial > MAX_HEAD:
-                    self._end(Problem("headers-too-large", f"at most {MAX_HEAD} bytes"))
+            if self._beside > MAX_HEAD and not self.transport.is_closing():
+                self._end(_TOO_LARGE)
         elif self._timer is not None:
             self._stop()
+
+    def on_headers_complete(self) -> None:
+        """A head that came in one piece has the same limit."""
+        if sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > MAX_HEAD:
+            self._is_head_too_large = True
+            raise ValueError("the head is too large")
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """The application has its own limit for it."""
+        self._beside = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """What follows is of another request."""
+        self._beside = 0
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nobody is waited for any more."""
@@ -50,15 +66,12 @@ class Connection(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # uvicorn 
 
     def send_400_response(self, msg: str) -> None:
         """What can't be read is told as a problem, as all else is."""
-        error = sys.exc_info()[1]
-        if getattr(error, "error_status_hint", 400) == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
-            self._end(Problem("headers-too-large", f"at most {MAX_HEAD} bytes"))
-        else:
-            self._end(Problem("invalid-request", "this is no HTTP request"))
+        self._end(_TOO_LARGE if self._is_head_too_large else Problem("invalid-request", "this is no HTTP request"))
 
     def _answers(self) -> Any:
         """The answer in hand; None: there is none."""
-        return None if self.cycle is None or self.cycle.response_complete else self.cycle
+        cycle: Any = self.cycle
+        return None if cycle is None or cycle.response_complete else cycle
 
     def _wait(self) -> None:
         self._timer = self.loop.call_later(self.arrival_s, self._too_late, self.cycle)

@@ -10,7 +10,7 @@ from typing import Final
 import uvicorn
 from litestar.types import ASGIApp
 
-from evhold.web.connection import MAX_HEAD, Connection
+from evhold.web.connection import Connection
 from evhold.web.live import Streams
 from evhold.web.shield import ARRIVAL_S
 
@@ -85,7 +85,6 @@ class ApiServer:
                 server_header=False,
                 http=type("Connection", (Connection,), {"arrival_s": settings.arrival_s}),
                 ws="none",
-                h11_max_incomplete_event_size=MAX_HEAD,
                 proxy_headers=bool(settings.trusted_proxies),
                 forwarded_allow_ips=list(settings.trusted_proxies),
                 timeout_graceful_shutdown=int(settings.grace_s),
