@@ -19,7 +19,7 @@ from evhold.adapters.sql.database import Database
 from evhold.adapters.sql.event_log import EventLog
 from evhold.adapters.sql.pg_engine import prepare
 from evhold.adapters.sql.pg_storage import PgStorage
-from evhold.adapters.sql.reservations import start_sequence
+from evhold.adapters.sql.reservation_ids import start_sequence
 from evhold.adapters.sql.storage import open_storage
 from evhold.domain.authorization import Token
 from evhold.domain.events import RegistryChanged

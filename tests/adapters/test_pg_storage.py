@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sql_examples import HOUR, NOON, STATION, MovedClock, activate, changed, connector, place, provision, terms
+from sql_examples import HOUR, NOON, STATION, MovedClock, activate, bumped, changed, connector, place, provision, terms
 from sqlalchemy import make_url, text
 from sqlalchemy.util import await_only
 
@@ -59,6 +59,8 @@ class Held:
 
         def held(tx: Tx) -> object:
             result = work(tx)
+            # What it put off is done too, or it would hold no lock yet.
+            pg_driver.catch_up(tx.connection)  # type: ignore[attr-defined]  # SQL's own
             self._done.set()
             await_only(self._go.wait())
             return result
@@ -266,7 +268,8 @@ async def test_nodes_that_start_together_make_one_schema(postgres: Postgres) -> 
         )
     )
     given = [await one.transact(lambda tx: tx.reservations.next_id()) for one in made]
-    assert given in ([1, 2, 3], [101, 102, 103], [201, 202, 203])
+    # Each connection takes a block.
+    assert given in ([1, 21, 41], [101, 121, 141], [201, 221, 241])
     for one in made:
         await one.close()
 
@@ -305,12 +308,79 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 async def test_what_a_step_writes_goes_in_one_statement(nodes: list[Database], sent: list[str]) -> None:
-    """The row, its ask, its history and its event; the reservation and its EVSE are looked at before."""
+    """A new one's claim, row, ask and history; a later one's row by its station's clock, and its event. It is read before."""
+    await nodes[0].transact(lambda tx: tx.reservations.next_id() and None)
+    sent.clear()
     made = await nodes[0].transact(place)
+    assert [one.split()[0] for one in sent] == ["WITH"]
+    assert all(part in sent[-1] for part in ("INTO claims", "INTO reservations", "INTO asks", "INTO history"))
     sent.clear()
     await nodes[0].transact(lambda tx: settle(tx, made.id, Accepted(ask=made.ask), Heard(at=NOON, by=By.STATION)))
-    assert [one.split()[0] for one in sent] == ["SELECT", "UPDATE", "WITH"]
-    assert all(part in sent[-1] for part in ("UPDATE reservations", "UPDATE asks", "INTO history", "INTO outbox"))
+    assert [one.split()[0] for one in sent] == ["SELECT", "WITH"]
+    assert all(
+        part in sent[-1]
+        for part in ("UPDATE stations", "UPDATE reservations", "UPDATE asks", "INTO history", "INTO outbox")
+    )
+
+
+async def test_a_refused_claim_leaves_nothing_whoever_looks_first(nodes: list[Database]) -> None:
+    """The row, which went in the same statement, is undone with it; also where the transaction looks before its end."""
+    held = await nodes[0].transact(place)
+    seen: list[object] = []
+
+    def looks(tx: Tx) -> None:
+        made = place(tx)
+        seen.append(tx.reservations.history(made.id))
+
+    for work in (place, looks):
+        with pytest.raises(EvseAlreadyReserved):
+            await nodes[1].transact(work)
+    assert seen == []
+    found = await nodes[0].read(lambda tx: tx.reservations.at_station(STATION, states=list(State)))
+    assert [one.id for one in found] == [held.id]
+
+
+async def test_a_second_claim_of_a_transaction_sees_the_first(nodes: list[Database]) -> None:
+    """Of one table one statement waits: the EVSE is held by the reservation before, of the same transaction."""
+
+    def twice(tx: Tx) -> None:
+        place(tx)
+        place(tx)
+
+    with pytest.raises(EvseAlreadyReserved):
+        await nodes[0].transact(twice)
+    assert await counts(nodes[0]) == {}
+
+
+async def test_a_held_evse_is_said_before_an_old_version(nodes: list[Database]) -> None:
+    """A replacement that could fail by both fails by its claim, as it is looked at first."""
+    made = await nodes[0].transact(activate)
+    await nodes[0].transact(lambda tx: place(tx, terms(evse_id=2)))
+
+    def replaces(tx: Tx) -> None:
+        known = tx.reservations.get(made.id)
+        tx.connection.execute(text("UPDATE reservations SET version = version + 7"))  # type: ignore[attr-defined]  # SQL's own
+        tx.reservations.save(bumped(known, replacement=terms(evse_id=2)))
+
+    with pytest.raises(EvseAlreadyReserved):
+        await nodes[0].transact(replaces)
+
+
+async def test_an_id_is_taken_from_the_connections_block(nodes: list[Database], sent: list[str]) -> None:
+    """The server is asked once for twenty; what a transaction that was rolled back did not use, the next one does."""
+
+    def fail(tx: Tx) -> None:
+        tx.reservations.next_id()
+        raise StorageAway("no")
+
+    first = await nodes[0].transact(lambda tx: tx.reservations.next_id())
+    with pytest.raises(StorageAway):
+        await nodes[0].transact(fail)
+    later = [await nodes[0].transact(lambda tx: tx.reservations.next_id()) for _ in range(18)]
+    assert later == list(range(first + 2, first + 20))
+    assert len([one for one in sent if "nextval" in one]) == 1
+    assert await nodes[1].transact(lambda tx: tx.reservations.next_id()) == first + 20
+    assert await nodes[0].transact(lambda tx: tx.reservations.next_id()) == first + 40
 
 
 async def test_what_was_put_off_is_seen_and_in_order(nodes: list[Database]) -> None:

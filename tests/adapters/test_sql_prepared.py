@@ -35,7 +35,7 @@ def everything(dialect: Dialect) -> dict[str, Prepared]:
         found |= {f"{one.name}.{name}": value for name, value in vars(module).items() if isinstance(value, Prepared)}
     if dialect.name != POSTGRESQL:
         # SQLite has no sequences.
-        del found["reservations._NEXT_NUMBER"]
+        del found["reservation_ids._NEXT_NUMBERS"]
     return found
 
 

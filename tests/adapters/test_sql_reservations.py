@@ -22,6 +22,7 @@ from sql_examples import (
     activate,
     bumped,
     message_id,
+    pending,
     place,
     provision,
     settle,
@@ -30,12 +31,14 @@ from sql_examples import (
 from sqlalchemy import text
 
 from evhold.adapters.sql.database import Database
+from evhold.adapters.sql.pg_engine import POOL
 from evhold.adapters.sql.prepared import Prepared
+from evhold.adapters.sql.reservation_ids import BLOCK
 from evhold.adapters.sql.reservations import _DUE, _NEXT_SWEEP, _SWEEP
 from evhold.adapters.sql.storage import open_storage
 from evhold.adapters.sql.tables import metadata
 from evhold.adapters.sql.tx import SqlTx
-from evhold.domain.errors import EvseAlreadyReserved, ReservationUnknown, VersionConflict
+from evhold.domain.errors import EvseAlreadyReserved, ReservationUnknown, StationUnknown, VersionConflict
 from evhold.domain.facts import Accepted, CancelOrdered, Match, Refused, Silent, SweepDue, TransactionNamed
 from evhold.domain.reservation import Reservation, State, Transition, with_ask
 from evhold.domain.station import Station
@@ -149,8 +152,8 @@ def test_the_guides_table_is_there() -> None:
 # Numbers
 
 
-async def test_ids_start_at_random_and_go_on(url: str, clock: MovedClock) -> None:
-    """A deleted database starts elsewhere; an opened one goes on where it was."""
+async def test_ids_start_at_random_and_go_on(url: str, kind: str, clock: MovedClock) -> None:
+    """A deleted database starts elsewhere; an opened one goes on where it was, on PostgreSQL behind the block that was begun."""
     drawn: list[int] = []
 
     def draw(below: int) -> int:
@@ -161,15 +164,17 @@ async def test_ids_start_at_random_and_go_on(url: str, clock: MovedClock) -> Non
     assert await first.transact(lambda tx: tx.reservations.next_id()) == 4_712
     await first.close()
     again = open_storage(url, clock=clock, draw=lambda below: 5)
-    assert await again.transact(lambda tx: tx.reservations.next_id()) == 4_713
+    assert await again.transact(lambda tx: tx.reservations.next_id()) == (4_713 if kind == "sqlite" else 4_732)
     await again.close()
     assert drawn == [2**30 - 1]
 
 
-async def test_ids_are_never_given_twice(storage: Database) -> None:
-    """Not among many at once either."""
+async def test_ids_are_never_given_twice(storage: Database, kind: str) -> None:
+    """Not among many at once either; on PostgreSQL each connection has a block of its own."""
     ids = await asyncio.gather(*(storage.transact(lambda tx: tx.reservations.next_id()) for _ in range(100)))
-    assert sorted(ids) == list(range(101, 201))
+    assert len(set(ids)) == 100
+    assert min(ids) == 101
+    assert max(ids) <= (200 if kind == "sqlite" else 100 + (POOL + 5) * BLOCK)
 
 
 async def test_ids_end_at_the_last_one(storage: Database, kind: str) -> None:
@@ -179,6 +184,44 @@ async def test_ids_end_at_the_last_one(storage: Database, kind: str) -> None:
     assert await storage.transact(lambda tx: tx.reservations.next_id()) == MAX_RESERVATION_ID
     with pytest.raises(RuntimeError):
         await storage.transact(lambda tx: tx.reservations.next_id())
+
+
+@ONLY_POSTGRESQL
+async def test_ids_near_the_end_are_taken_one_by_one(storage: Database) -> None:
+    """So that no connection holds the last ones while another finds none."""
+    given = "SELECT setval('reservation_ids', :last)"
+    await storage.write(lambda tx: tx.connection.execute(text(given), {"last": MAX_RESERVATION_ID - 100_000}) and None)
+    ids = await asyncio.gather(*(storage.transact(lambda tx: tx.reservations.next_id()) for _ in range(20)))
+    assert sorted(ids) == list(range(MAX_RESERVATION_ID - 99_999, MAX_RESERVATION_ID - 99_979))
+
+
+async def test_a_reservation_of_no_station_is_refused(storage: Database) -> None:
+    """By the key of its station; also where the transaction looks at something else before its end."""
+    with pytest.raises(StationUnknown, match=STATION):
+        await storage.transact(place)
+
+    def looks(tx: Tx) -> None:
+        place(tx, terms(evse_id=None))
+        tx.tokens.page()
+
+    with pytest.raises(StationUnknown, match=STATION):
+        await storage.transact(looks)
+    with pytest.raises(StationUnknown, match=STATION):
+        await storage.transact(lambda tx: tx.reservations.insert(Step(reservation=_timed())))
+
+
+def _timed() -> Reservation:
+    """One that goes by its station's clock at once."""
+    return replace(pending(7), state=State.ACTIVE, ask=None)
+
+
+async def test_a_new_one_is_timed_by_its_stations_clock(storage: Database) -> None:
+    """As a step later is: its expiry less what the station's clock is ahead."""
+    await provision(storage, station=Station(id=STATION, clock_offset=timedelta(minutes=1)))
+    await storage.transact(lambda tx: tx.reservations.insert(Step(reservation=_timed())))
+    swept = await storage.read(lambda tx: tx.reservations.next_sweep(grace=timedelta()))
+    reminded = await storage.read(lambda tx: tx.reservations.next_remind(before=timedelta()))
+    assert swept == reminded == NOON + HOUR - timedelta(minutes=1)
 
 
 @pytest.mark.parametrize("number", [0, -1, 5, 2**31, 2**70])

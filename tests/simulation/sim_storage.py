@@ -12,7 +12,7 @@ from sqlalchemy import Engine, make_url
 from evhold.adapters.sql.engine import open_engine, plain
 from evhold.adapters.sql.migrate import migrate_engine
 from evhold.adapters.sql.recorder import SqlRecorder
-from evhold.adapters.sql.reservations import start_sequence
+from evhold.adapters.sql.reservation_ids import start_sequence
 from evhold.adapters.sql.storage import SqlStorage
 from evhold.adapters.sql.tx import SqlTx
 from evhold.adapters.sql.writer import MAX_BATCH, Writer, _Job

@@ -13,13 +13,14 @@ from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import Connection
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.util import await_only
 
 #: Where a connection keeps what its server has prepared, and what is put off.
 _PREPARED: Final = "evhold.prepared"
 _LATER: Final = "evhold.later"
 _XID: Final = "SELECT pg_current_xact_id_if_assigned()"
+_NO_SUCH_ROW: Final = "23503"
 _NUMBER: Final = re.compile(r"\$(\d+)")
 
 
@@ -50,13 +51,19 @@ class PgAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Write:
-    """A statement that waits, and what is raised when it does not change exactly one row."""
+class Write:
+    """A statement that waits.
+
+    ``otherwise`` is raised unless it changes exactly one row, ``orphaned`` where a row of it refers to one that is not there.
+    ``name``: what it returns is read by another one, by this name.
+    """
 
     table: str
     text: str
     parameters: Sequence[Any]
-    otherwise: Exception | None
+    otherwise: Exception | None = None
+    orphaned: Exception | None = None
+    name: str = ""
 
 
 def begin(connection: Connection) -> None:
@@ -75,29 +82,50 @@ def ask_asyncpg(connection: Connection, text: str, parameters: Sequence[Any]) ->
     return _ask(connection, text, parameters)
 
 
-def put_off(
-    connection: Connection, text: str, parameters: Sequence[Any], *, table: str, otherwise: Exception | None = None
-) -> None:
-    """The statement goes with others, before the next that does not wait; ``otherwise`` is raised unless it changes one row."""
-    waiting: list[_Write] = connection.info.setdefault(_LATER, [])
-    if any(one.table == table for one in waiting):
+def put_off(connection: Connection, text: str, parameters: Sequence[Any], *, table: str) -> None:
+    """The statement goes with others, before the next one that does not wait."""
+    put_off_together(connection, Write(table, text, parameters))
+
+
+def put_off_together(connection: Connection, *writes: Write) -> None:
+    """As ``put_off``, all in the same statement."""
+    waiting: list[Write] = connection.info.setdefault(_LATER, [])
+    tables = {one.table for one in writes}
+    if any(one.table in tables for one in waiting):
         catch_up(connection)
-    waiting.append(_Write(table, text, parameters, otherwise))
+    waiting += writes
 
 
 def catch_up(connection: Connection) -> int | None:
-    """What was put off is done. The transaction's id, if there was anything."""
-    waiting: list[_Write] | None = connection.info.get(_LATER)
+    """What was put off is done. The transaction's id, if there was anything.
+
+    Raises:
+        Exception: What one of them says is to be raised; of several the first.
+    """
+    waiting: list[Write] | None = connection.info.get(_LATER)
     if not waiting:
         return None
     going, waiting[:] = waiting[:], []
-    text = _together(tuple([one.text for one in going]), tuple([len(one.parameters) for one in going]))
-    (row,) = _ask(connection, text, [value for one in going for value in one.parameters]).fetchall()
+    text = _together(tuple([(one.text, len(one.parameters), one.name) for one in going]))
+    try:
+        (row,) = _ask(connection, text, [value for one in going for value in one.parameters]).fetchall()
+    except IntegrityError as error:
+        if (meant := _orphaned(going, error)) is None:
+            raise
+        raise meant from error
     for one, changed in zip(going, row, strict=False):
         if one.otherwise is not None and changed != 1:
             raise one.otherwise
     xid: int = row[-1]
     return xid
+
+
+def _orphaned(going: Sequence[Write], error: IntegrityError) -> Exception | None:
+    said = error.orig.__cause__ if error.orig is not None else None
+    if getattr(said, "sqlstate", None) != _NO_SUCH_ROW:
+        return None
+    table = getattr(said, "table_name", None)
+    return next((one.orphaned for one in going if one.table == table), None)
 
 
 def end(connection: Connection) -> int | None:
@@ -107,13 +135,14 @@ def end(connection: Connection) -> int | None:
 
 
 @cache
-def _together(texts: tuple[str, ...], sizes: tuple[int, ...]) -> str:
+def _together(writes: tuple[tuple[str, int, str], ...]) -> str:
     """One statement of several, their parameters numbered on; it gives how many rows each changed, and the transaction's id."""
     parts, counts, before = [], [], 0
-    for number, (text, size) in enumerate(zip(texts, sizes, strict=True)):
+    for number, (text, size, given) in enumerate(writes):
         moved = _NUMBER.sub(lambda found, by=before: f"${int(found[1]) + by}", text)  # type: ignore[misc]  # a default argument
-        parts.append(f"w{number} AS ({moved} RETURNING 1)")
-        counts.append(f"(SELECT count(*) FROM w{number})")
+        name = given or f"w{number}"
+        parts.append(f"{name} AS ({moved})" if given else f"{name} AS ({moved} RETURNING 1)")
+        counts.append(f"(SELECT count(*) FROM {name})")
         before += size
     return f"WITH {', '.join(parts)} SELECT {', '.join(counts)}, pg_current_xact_id()"
 

@@ -33,7 +33,7 @@ from evhold.adapters.sql.pg_engine import (
     words_of,
 )
 from evhold.adapters.sql.pg_outbox import PgNumbers
-from evhold.adapters.sql.reservations import start_sequence
+from evhold.adapters.sql.reservation_ids import start_sequence
 from evhold.adapters.sql.tx import SqlTx
 from evhold.domain.errors import InvalidOrder
 from evhold.domain.values import FIRST_RESERVATION_ID_BELOW

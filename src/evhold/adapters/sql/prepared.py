@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Delete, Insert, Select, Update
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from evhold.adapters.sql.pg_driver import ask_asyncpg, put_off
+from evhold.adapters.sql.pg_driver import Write, ask_asyncpg, put_off_together
 from evhold.adapters.sql.types import POSTGRESQL
 
 Statement: TypeAlias = Select[Any] | Insert | Update | Delete
@@ -111,12 +111,21 @@ class Prepared:
     Args:
         statement: SQLAlchemy's, or what makes it for a database.
         columns: Of an INSERT or UPDATE: the columns that are given by name.
+        beside: A statement that changes and returns rows, and the name by which this one reads them. On PostgreSQL only,
+            where both go in one; its parameters are among those of this one.
     """
 
-    __slots__ = ("_statement", "_texts", "columns")
+    __slots__ = ("_beside", "_statement", "_texts", "columns")
 
-    def __init__(self, statement: Statement | Callable[[Dialect], Statement], columns: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        statement: Statement | Callable[[Dialect], Statement],
+        columns: Collection[str] = (),
+        *,
+        beside: "tuple[str, Prepared] | None" = None,
+    ) -> None:
         self._statement = statement
+        self._beside = beside
         self.columns = columns
         self._texts: dict[str, CompiledText] = {}
 
@@ -162,19 +171,42 @@ class Prepared:
         """How many rows it changed."""
         return _run(connection, self.text(connection.dialect), values).rowcount
 
-    def later(self, connection: Connection, values: Values = _NONE, *, otherwise: Exception | None = None) -> None:
+    def later(
+        self,
+        connection: Connection,
+        values: Values = _NONE,
+        *,
+        otherwise: Exception | None = None,
+        orphaned: Exception | None = None,
+    ) -> None:
         """As ``run``, at the latest before the commit: for what nothing in this transaction has to wait for.
 
         Args:
             connection: Where several such statements may go in one.
             values: By name.
             otherwise: Raised unless exactly one row is changed.
+            orphaned: Raised where a row refers to one that is not there.
         """
-        text = self.text(connection.dialect)
         if connection.dialect.name == POSTGRESQL:
-            put_off(connection, text.text, text.parameters(values), table=text.table, otherwise=otherwise)
-        elif _run(connection, text, values).rowcount != 1 and otherwise is not None:
+            text = self.text(connection.dialect)
+            write = Write(text.table, text.text, text.parameters(values), otherwise=otherwise, orphaned=orphaned)
+            put_off_together(connection, *self._read_by(connection, values), write)
+            return
+        try:
+            changed = self.run(connection, values)
+        except sqlite3.IntegrityError as error:
+            if orphaned is None or "FOREIGN KEY" not in str(error):
+                raise
+            raise orphaned from error
+        if changed != 1 and otherwise is not None:
             raise otherwise
+
+    def _read_by(self, connection: Connection, values: Values) -> list[Write]:
+        if self._beside is None:
+            return []
+        name, statement = self._beside
+        text = statement.text(connection.dialect)
+        return [Write(text.table, text.text, text.parameters(values), name=name)]
 
 
 def _run(connection: Connection, text: CompiledText, values: Values) -> Answer:

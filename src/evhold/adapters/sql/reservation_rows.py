@@ -25,6 +25,7 @@ _SAME_NAME: Final = (
     "cancel_sent_at",
     "retry_at",
 )
+_NONE: Final = timedelta()
 _IN_COLUMNS: Final = frozenset({"id", "terms", "state", *_SAME_NAME})
 
 
@@ -56,8 +57,8 @@ def terms_of(text: str | None) -> Terms | None:
     return None if text is None else _terms.decode(text)
 
 
-def sweep_time(reservation: Reservation, *, clock_offset: timedelta) -> datetime | None:
-    """When it expires, by our clock; None while the sweep has nothing to do with it (rows 43, 44)."""
+def sweep_time(reservation: Reservation, *, clock_offset: timedelta = _NONE) -> datetime | None:
+    """When it expires, by a clock that the station's is so much ahead of; None while the sweep has nothing to do with it (rows 43, 44)."""
     if reservation.ask is not None:
         return None
     expires = reservation.state in (State.ACTIVE, State.UNCONFIRMED)
@@ -65,14 +66,14 @@ def sweep_time(reservation: Reservation, *, clock_offset: timedelta) -> datetime
     return reservation.expiry - clock_offset if expires or releases else None
 
 
-def remind_time(reservation: Reservation, *, clock_offset: timedelta) -> datetime | None:
-    """When the terms in force expire, by our clock; None where nobody is to be told that it is near, or everybody was."""
+def remind_time(reservation: Reservation, *, clock_offset: timedelta = _NONE) -> datetime | None:
+    """When the terms in force expire, by such a clock; None where nobody is to be told that it is near, or everybody was."""
     is_due = reservation.state is State.ACTIVE and reservation.reminded_of != reservation.terms.expiry
     return reservation.terms.expiry - clock_offset if is_due else None
 
 
-def row_of(reservation: Reservation, *, clock_offset: timedelta) -> dict[str, Any]:
-    """All columns but the row's own number."""
+def row_of(reservation: Reservation) -> dict[str, Any]:
+    """All columns but the row's own number; ``sweep_at`` and ``remind_at`` by the station's clock."""
     terms, due = reservation.terms, reservation.due
     group = terms.group_id_token
     row = {name: getattr(reservation, name) for name in _SAME_NAME}
@@ -90,8 +91,8 @@ def row_of(reservation: Reservation, *, clock_offset: timedelta) -> dict[str, An
         "due": due.value if due else None,
         "due_at": (reservation.retry_at or reservation.updated_at) if due else None,
         "held_until": reservation.expiry,
-        "sweep_at": sweep_time(reservation, clock_offset=clock_offset),
-        "remind_at": remind_time(reservation, clock_offset=clock_offset),
+        "sweep_at": sweep_time(reservation),
+        "remind_at": remind_time(reservation),
         "ask_message_id": reservation.ask.message_id if reservation.ask else None,
         "more": encode(More(**{name: getattr(reservation, name) for name in _REST_NAMES})).decode(),
     }

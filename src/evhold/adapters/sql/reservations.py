@@ -1,17 +1,29 @@
 """Reservations: a step is stored whole, with its claims, its ask, its history row and its events (ports.Reservations)."""
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, insert, or_, select, update
-from sqlalchemy import Sequence as Counter
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    column,
+    func,
+    insert,
+    or_,
+    select,
+    table,
+    update,
+)
+from sqlalchemy.engine import Dialect
 
 from evhold.adapters.sql.asks import AskStore
 from evhold.adapters.sql.outbox import OutboxStore
 from evhold.adapters.sql.prepared import Prepared
+from evhold.adapters.sql.reservation_ids import next_id
 from evhold.adapters.sql.reservation_rows import (
     history_row,
     remind_time,
@@ -20,16 +32,14 @@ from evhold.adapters.sql.reservation_rows import (
     sweep_time,
     transition_of,
 )
-from evhold.adapters.sql.tables import claims, history, names_of, reservations, sequences, stations
-from evhold.adapters.sql.types import POSTGRESQL
+from evhold.adapters.sql.tables import claims, history, names_of, reservations, stations
+from evhold.adapters.sql.types import POSTGRESQL, Duration, UtcDateTime
 from evhold.adapters.sql.upsert import insert_of
 from evhold.domain.errors import EvseAlreadyReserved, ReservationUnknown, StationUnknown, VersionConflict
 from evhold.domain.reservation import Reservation, State, Transition
 from evhold.domain.transitions import Step
 from evhold.domain.values import MAX_RESERVATION_ID, Ask, EvseId, IdToken, ReservationId, StationId, TransactionId
 from evhold.usecases.stores import ReservationFilter
-
-SEQUENCE: Final = "reservation_id"
 
 r = reservations.c
 _ALL: Final = select(reservations)
@@ -39,28 +49,40 @@ _GET_FOR_CHANGE: Final = Prepared(_ONE.with_for_update())
 #: All columns but the row's own number.
 _GIVEN: Final = names_of(reservations, leave_out="id")
 _INSERT: Final = Prepared(insert(reservations), _GIVEN)
-_UPDATE: Final = Prepared(
-    update(reservations).where(r.reservation_id == bindparam("wanted"), r.version == bindparam("version_before")),
-    _GIVEN,
+_UPDATE_ONE: Final = update(reservations).where(
+    r.reservation_id == bindparam("wanted"), r.version == bindparam("version_before")
 )
-_NEXT_ID: Final = Prepared(
-    update(sequences)
-    .where(sequences.c.name == SEQUENCE, sequences.c.value < MAX_RESERVATION_ID)
-    .values(value=sequences.c.value + 1)
-    .returning(sequences.c.value)
+_UPDATE: Final = Prepared(_UPDATE_ONE, _GIVEN)
+#: What goes by the station's clock is given by that, and stored by ours. Where transactions run side by side, the station's
+#: row is touched: one that moves the clock meanwhile collides with this one.
+_HELD: Final = table("held", column("clock_offset", Duration()))
+_HOLD: Final = (
+    "held",
+    Prepared(
+        update(stations)
+        .where(stations.c.id == bindparam("station_id"))
+        .values(epoch=stations.c.epoch)
+        .returning(stations.c.clock_offset)
+    ),
 )
-#: PostgreSQL's own: no transaction waits for another's number. One that is rolled back leaves a gap.
-_NUMBERS: Final = Counter("reservation_ids")
-_NEXT_NUMBER: Final = Prepared(select(_NUMBERS.next_value()))
-_EXHAUSTED: Final = "2200H"
-_CLOCK_OFFSET: Final = Prepared(select(stations.c.clock_offset).where(stations.c.id == bindparam("wanted")))
-#: Where transactions run side by side, the row is touched: one that moves the clock meanwhile collides with this one.
-_CLOCK_OFFSET_HELD: Final = Prepared(
-    update(stations)
-    .where(stations.c.id == bindparam("wanted"))
-    .values(epoch=stations.c.epoch)
-    .returning(stations.c.clock_offset)
+_UNTIMED: Final = [name for name in _GIVEN if name not in ("sweep_at", "remind_at")]
+
+
+def _by_our_clock(dialect: Dialect) -> dict[str, ColumnElement[Any]]:
+    held = select(_HELD.c.clock_offset)
+    if dialect.name != POSTGRESQL:
+        held = select(stations.c.clock_offset).where(stations.c.id == bindparam("at_station"))
+    times = {
+        "sweep_at": bindparam("sweeps", type_=UtcDateTime()),
+        "remind_at": bindparam("reminds", type_=UtcDateTime()),
+    }
+    return {name: time - held.scalar_subquery() for name, time in times.items()}
+
+
+_INSERT_TIMED: Final = Prepared(
+    lambda dialect: insert(reservations).values(_by_our_clock(dialect)), _UNTIMED, beside=_HOLD
 )
+_UPDATE_TIMED: Final = Prepared(lambda dialect: _UPDATE_ONE.values(_by_our_clock(dialect)), _UNTIMED, beside=_HOLD)
 _CLAIM: Final = Prepared(
     # The primary key decides. DO NOTHING, since a failed statement would end PostgreSQL's whole transaction.
     lambda dialect: insert_of(claims, dialect=dialect).on_conflict_do_nothing(),
@@ -95,18 +117,6 @@ _NEXT_REMIND: Final = Prepared(select(r.remind_at).where(r.remind_at.is_not(None
 _COUNT: Final = select(r.status, func.count()).group_by(r.status)
 
 
-class SequenceExhausted(RuntimeError):
-    """All 2^31-1 reservation ids were given."""
-
-
-def start_sequence(connection: Connection, *, first: int) -> None:
-    """A new database gives ``first`` as its first reservation id; an old one goes on where it was."""
-    statement = insert_of(sequences, dialect=connection.dialect).on_conflict_do_nothing()
-    begun = connection.execute(statement, {"name": SEQUENCE, "value": first - 1}).rowcount
-    if begun and connection.dialect.name == POSTGRESQL:
-        connection.execute(select(func.setval(_NUMBERS.name, first, False)))
-
-
 class ReservationStore:
     """ports.Reservations. ``reading``: nothing will be changed, so nothing is locked."""
 
@@ -114,7 +124,6 @@ class ReservationStore:
         self._connection = connection
         self._outbox = outbox
         self._reading = reading
-        self._shared = connection.dialect.name == POSTGRESQL
         self._asks = AskStore(connection)
         #: As this transaction read or wrote them.
         self._known: dict[int, Reservation] = {}
@@ -122,16 +131,8 @@ class ReservationStore:
     # One reservation
 
     def next_id(self) -> ReservationId:
-        """One never used before. A deleted database must not give again what stations still hold: the start is random."""
-        try:
-            value = (_NEXT_NUMBER if self._shared else _NEXT_ID).scalar(self._connection)
-        except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) != _EXHAUSTED:
-                raise
-            value = None
-        if value is None:
-            raise SequenceExhausted
-        return ReservationId(value)
+        """One never used before."""
+        return next_id(self._connection)
 
     def insert(self, step: Step) -> None:
         """Stored with its claims and its ask.
@@ -142,12 +143,8 @@ class ReservationStore:
         """
         made = step.reservation
         self._claim(made, made.claims)
-        try:
-            _INSERT.run(self._connection, row_of(made, clock_offset=self._clock_offset(made)))
-        except (IntegrityError, sqlite3.IntegrityError) as error:
-            if "FOREIGN KEY" in str(error).upper():
-                raise StationUnknown(made.station_id) from error
-            raise
+        statement, row = self._timed(made, timed=_INSERT_TIMED, untimed=_INSERT)
+        statement.later(self._connection, row, orphaned=StationUnknown(made.station_id))
         if made.ask is not None:
             self._asks.open(made, made.ask)
         self._known[made.id] = made
@@ -278,23 +275,28 @@ class ReservationStore:
     def _claim(self, holder: Reservation, evse_ids: Iterable[EvseId]) -> None:
         for evse_id in sorted(evse_ids):
             row = {"station_id": holder.station_id, "evse_id": evse_id, "reservation_id": holder.id}
-            if _CLAIM.run(self._connection, row) == 0:
-                raise EvseAlreadyReserved(holder.station_id, evse_id)
+            _CLAIM.later(self._connection, row, otherwise=EvseAlreadyReserved(holder.station_id, evse_id))
 
     def _update(self, before: Reservation, after: Reservation) -> None:
         """The row; opening an ask leaves the version as it is, everything that a user can see raises it by one."""
         if after.version not in (before.version, before.version + 1):
             raise VersionConflict(after.id, before.version)
-        row = row_of(after, clock_offset=self._clock_offset(after))
+        statement, row = self._timed(after, timed=_UPDATE_TIMED, untimed=_UPDATE)
         row |= {"wanted": after.id, "version_before": before.version}
-        _UPDATE.later(self._connection, row, otherwise=VersionConflict(after.id, before.version))
+        statement.later(self._connection, row, otherwise=VersionConflict(after.id, before.version))
 
-    def _clock_offset(self, reservation: Reservation) -> timedelta:
-        none = timedelta()
-        if sweep_time(reservation, clock_offset=none) is None and remind_time(reservation, clock_offset=none) is None:
-            return timedelta()
-        query = _CLOCK_OFFSET_HELD if self._shared else _CLOCK_OFFSET
-        return query.scalar(self._connection, {"wanted": reservation.station_id}) or timedelta()
+    def _timed(
+        self, reservation: Reservation, *, timed: Prepared, untimed: Prepared
+    ) -> tuple[Prepared, dict[str, Any]]:
+        """The statement that stores it, and its row: where our clock will look at it, the station's offset is needed."""
+        row = row_of(reservation)
+        if row["sweep_at"] is None and row["remind_at"] is None:
+            return untimed, row
+        return timed, row | {
+            "sweeps": row["sweep_at"],
+            "reminds": row["remind_at"],
+            "at_station": reservation.station_id,
+        }
 
     def _tell(self, step: Step) -> None:
         if step.transition is not None:

@@ -13,7 +13,7 @@ from evhold.adapters.sql.database import Database
 from evhold.adapters.sql.engine import is_away, is_memory, is_postgresql, open_engine, read_url
 from evhold.adapters.sql.migrate import migrate_engine
 from evhold.adapters.sql.readers import Readers
-from evhold.adapters.sql.reservations import start_sequence
+from evhold.adapters.sql.reservation_ids import start_sequence
 from evhold.adapters.sql.tx import SqlTx
 from evhold.adapters.sql.writer import Writer
 from evhold.domain.values import FIRST_RESERVATION_ID_BELOW
