@@ -25,7 +25,7 @@ from evhold.bounds import Listening, rules_of, server_settings
 from evhold.caches import Caches
 from evhold.cluster import Cluster
 from evhold.domain.access import Actor
-from evhold.domain.events import Event, RegistryChanged
+from evhold.domain.events import ConnectorChanged, Event, RegistryChanged
 from evhold.domain.limits import Failures
 from evhold.domain.values import StationId
 from evhold.gateway.admission import Gatekeeper
@@ -270,18 +270,16 @@ class App:
 
     def _hear(self, event: Event | None) -> None:
         """What was told, in its order; None: some was missed."""
-        self.cluster.hear_event(event)
-        self.caches.hear(event)
-        if event is not None:
-            self._expel_if_removed(event)
-            self.reactions.on_event(event)
-
-    def _expel_if_removed(self, event: Event) -> None:
-        """A station that was removed is not listened to any more."""
+        if not isinstance(event, ConnectorChanged):
+            self.cluster.hear_event(event)
+            self.caches.hear(event)
         if isinstance(event, RegistryChanged) and event.kind == "station":
+            # A station that was removed is not listened to any more.
             session = self.registry.find(StationId(event.key))
             if session is not None and self.credentials.find(event.key.casefold()) is None:
                 session.expel()
+        if event is not None:
+            self.reactions.on_event(event)
 
     async def _keep_house(self) -> None:
         """Once a minute: when stations were last heard and keys last used, credentials anew, old events and audit away."""

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from evhold.domain.clock_offset import KEPT, estimate, moved, with_sample
+from evhold.domain.clock_offset import KEPT, bears_out, estimate, moved, with_sample
 
 
 def offsets(*seconds):
@@ -42,3 +42,14 @@ def test_an_offset_moves_by_more_than_five_seconds():
     assert moved(None, timedelta(seconds=-6))
     assert not moved(timedelta(seconds=30), timedelta(seconds=27))
     assert moved(timedelta(seconds=30), timedelta(seconds=24))
+
+
+def test_a_sample_near_the_known_offset_says_nothing_new():
+    """Within two seconds either way; of an unknown clock every sample is news."""
+    known = timedelta(seconds=60)
+    near, far = timedelta(seconds=2), timedelta(seconds=2, microseconds=1)
+    assert bears_out(known, known - near)
+    assert bears_out(known, known + near)
+    assert not bears_out(known, known - far)
+    assert not bears_out(known, known + far)
+    assert not bears_out(None, timedelta())

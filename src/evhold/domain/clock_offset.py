@@ -33,6 +33,11 @@ def estimate(samples: Sequence[timedelta]) -> timedelta | None:
     return None
 
 
+def bears_out(offset: timedelta | None, sample: timedelta) -> bool:
+    """Whether a sample says nothing new of a clock that is known."""
+    return offset is not None and abs(sample - offset) <= AGREEMENT
+
+
 def moved(before: timedelta | None, now: timedelta) -> bool:
     """Whether the offset is worth storing anew; unknown is as good as none."""
     return abs(now - before if before is not None else now) > WORTH_STORING

@@ -1,6 +1,6 @@
 """A transaction as a fold of its TransactionEvents, in whatever order and however often they come (E01-E13)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -63,6 +63,8 @@ class Transaction:
 
     def has_seen(self, seq_no: int) -> bool:
         """Whether this seqNo came before (E13: stations repeat)."""
+        if not self.seen or seq_no > self.seen[-1][1]:
+            return False
         return any(low <= seq_no <= high for low, high in self.seen)
 
 
@@ -77,9 +79,10 @@ def fold(known: Transaction | None, event: Event, *, token_accepted: bool) -> Tr
     base = known or Transaction(station_id=event.station_id, transaction_id=event.transaction_id)
     state = "Ended" if "Ended" in (base.state, event.type) else event.type if known is None else "Updated"
     started, last, energy = _times(base, event)
-    # One copy: transactions have many fields, and their events are many.
-    return replace(
-        base,
+    # Made anew: transactions have many fields, their events are many, and `replace` looks at each field twice.
+    return Transaction(
+        station_id=base.station_id,
+        transaction_id=base.transaction_id,
         state=state,
         evse_id=base.evse_id or event.evse_id,
         connector_id=base.connector_id or event.connector_id,
@@ -102,12 +105,17 @@ def _times(transaction: Transaction, event: Event) -> tuple[datetime, datetime |
     started = event.stamp if transaction.started_at is None else min(transaction.started_at, event.stamp)
     is_last = transaction.last_stamp is None or event.stamp >= transaction.last_stamp
     # A transaction's register only grows, and the event with its last value need not be the last to come.
-    energy = max((one for one in (transaction.energy_wh, event.energy_wh) if one is not None), default=None)
+    energy = transaction.energy_wh
+    if energy is None or (event.energy_wh is not None and event.energy_wh > energy):
+        energy = event.energy_wh
     return started, event.stamp if is_last else transaction.last_stamp, energy
 
 
 def _add(seen: tuple[tuple[int, int], ...], seq_no: int) -> tuple[tuple[int, int], ...]:
     """The ranges with one more number, sorted and joined."""
+    if seen and seq_no == seen[-1][1] + 1:
+        # As nearly all do.
+        return (*seen[:-1], (seen[-1][0], seq_no))
     ranges: list[tuple[int, int]] = []
     for low, high in sorted((*seen, (seq_no, seq_no))):
         if ranges and low <= ranges[-1][1] + 1:

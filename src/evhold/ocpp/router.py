@@ -146,7 +146,7 @@ def allowed(action: str, context: Context) -> None:
 def _decode(route: Route[Any, Any], payload: Raw) -> Any:
     try:
         return route.decode(payload)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise from_validation(error) from error
 
 

@@ -11,6 +11,9 @@ from evhold.usecases.stores import Tx
 def learn(connected: Connected, sample: timedelta) -> timedelta | None:
     """The connection remembers this sample (a stamp minus its arrival); the offset that is worth storing, or None."""
     connected.clock_samples = clock_offset.with_sample(connected.clock_samples, sample)
+    if clock_offset.bears_out(connected.clock_offset, sample):
+        # As nearly all do.
+        return None
     offset = clock_offset.estimate(connected.clock_samples)
     if offset is None:
         return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -30,6 +31,7 @@ _SAME_NAME: Final = (
     "stopped_reason",
     "energy_wh",
 )
+_same: Final = attrgetter(*_SAME_NAME)
 _encode: Final = msgspec.json.Encoder().encode
 _seen: Final = msgspec.json.Decoder(tuple[tuple[int, int], ...])
 
@@ -58,13 +60,12 @@ _PUT: Final = Prepared(put_transaction, names_of(transactions))
 def row_of(transaction: Transaction, *, stored_at: datetime) -> dict[str, Any]:
     """All columns. ``stored_at``: our clock."""
     token = transaction.id_token
-    row = {name: getattr(transaction, name) for name in _SAME_NAME}
-    return row | {
-        "id_token": token.id_token if token else None,
-        "id_token_type": token.type if token else None,
-        "seen": _encode(transaction.seen).decode(),
-        "stored_at": stored_at,
-    }
+    row: dict[str, Any] = dict(zip(_SAME_NAME, _same(transaction), strict=True))
+    row["id_token"] = token.id_token if token else None
+    row["id_token_type"] = token.type if token else None
+    row["seen"] = _encode(transaction.seen).decode()
+    row["stored_at"] = stored_at
+    return row
 
 
 class TransactionStore:

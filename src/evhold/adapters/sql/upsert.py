@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cache
+from operator import itemgetter
 from typing import Any, Final
 
-from sqlalchemy import Insert, Table, column, func, text
+from sqlalchemy import Boolean, Insert, Table, column, func, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 
@@ -61,7 +62,7 @@ class DriverText:
     For SQLite a question mark a column; for PostgreSQL an array a column, unnested by the server.
     """
 
-    __slots__ = ("_columns", "_of_many", "text")
+    __slots__ = ("_of_many", "_of_row", "_processes", "_width", "text")
 
     def __init__(self, statement: Insert, *, dialect: Dialect, leave_out: Collection[str] = ()) -> None:
         table = statement.table
@@ -73,22 +74,31 @@ class DriverText:
         compiled = statement.inline().compile(dialect=dialect, column_keys=names)
         self.text = str(compiled)
         order = compiled.positiontup or names
-        types = (table.columns[name].type.dialect_impl(dialect) for name in order)
-        self._columns = [(name, type_.bind_processor(dialect)) for name, type_ in zip(order, types, strict=True)]
+        types = [table.columns[name].type for name in order]
+        # Drivers take a bool as it is; SQLAlchemy would look at each.
+        made = [
+            None if isinstance(one, Boolean) else one.dialect_impl(dialect).bind_processor(dialect) for one in types
+        ]
+        self._of_row = itemgetter(*order)
+        self._processes = [(at, process) for at, process in enumerate(made) if process is not None]
+        self._width = len(order)
         self._of_many: dict[int, str] = {1: self.text}
 
     def of_many(self, rows: int) -> str:
         """SQLite's text for so many rows in one statement, their parameters one after the other."""
         found = self._of_many.get(rows)
         if found is None:
-            given = f"({', '.join('?' * len(self._columns))})"
+            given = f"({', '.join('?' * self._width)})"
             assert self.text.count(given) == 1
             found = self._of_many[rows] = self.text.replace(given, ", ".join([given] * rows))
         return found
 
     def parameters(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
         """The row in the order of the text's parameters, in the driver's types."""
-        return tuple([process(row[name]) if process is not None else row[name] for name, process in self._columns])
+        values = list(self._of_row(row))
+        for at, process in self._processes:
+            values[at] = process(values[at])
+        return tuple(values)
 
 
 def _unnested(table: Table, names: Sequence[str], *, dialect: Dialect) -> str:

@@ -140,11 +140,11 @@ _VERDICTS: tuple[tuple[re.Pattern[str], type[RpcError], str], ...] = (
 _PATH = re.compile(r" - at `\$\.?(?P<path>.*)`$")
 
 
-def from_validation(error: msgspec.DecodeError) -> RpcError:
+def from_validation(error: Exception) -> RpcError:
     """Return the RpcError that says what a payload's decoding found, naming the field and never its value.
 
     Args:
-        error: What msgspec raised: a ValidationError, or a DecodeError for text that is no JSON.
+        error: What msgspec raised: a ValidationError, or anything else for text that is no JSON.
     """
     if not isinstance(error, msgspec.ValidationError):
         return FormatViolation("the payload is not well-formed JSON")

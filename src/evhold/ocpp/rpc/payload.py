@@ -1,5 +1,6 @@
 """Payloads: typed Structs to JSON and back, for every version of OCPP."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
 from typing import TypeVar, get_args, get_type_hints
@@ -41,6 +42,14 @@ def wire_time(at: datetime) -> str:
         at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     # All but the offset, which is +00:00.
     return at.isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def reader(kind: type[S]) -> Callable[[bytes | Raw], S]:
+    """Return what decodes payloads of this kind, with nothing in between.
+
+    It raises, beside msgspec.DecodeError, UnicodeError for broken UTF-8 and RecursionError for one nested too deeply.
+    """
+    return _decoder(kind).decode
 
 
 @cache

@@ -32,6 +32,7 @@ from evhold.ocpp.masking import mask
 from evhold.ocpp.router import Context, Route
 from evhold.ocpp.rpc import frames
 from evhold.ocpp.rpc.errors import PropertyConstraintViolation
+from evhold.ocpp.rpc.payload import reader
 from evhold.ocpp.v201.datatypes import (
     AuthorizationStatusEnumType,
     ConnectorEnumType,
@@ -67,7 +68,7 @@ A = TypeVar("A", bound=Struct)
 def route(action: str, handle: Callable[[Q, Context], object]) -> Route[Q, object]:
     """Return the route of an action: its Struct in, and a Struct out, or None for the empty answer."""
     kind = cast(type[Q], ACTIONS[action][0])
-    return Route(decode=lambda payload: decode(payload, kind), handle=handle, encode=_encode)
+    return Route(decode=reader(kind), handle=handle, encode=_encode)
 
 
 def _encode(answer: object) -> bytes:
