@@ -4,7 +4,6 @@ No status ever changes a reservation (row 57).
 """
 
 from collections.abc import Awaitable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -56,19 +55,20 @@ def _news(status: str, *, evse_id: int, connector_id: int, stamp: datetime, conn
         return None
     key = evse_id, connector_id
     known = connected.statuses.get(key)
+    told = Connector(
+        station_id=connected.station_id,
+        evse_id=EvseId(evse_id),
+        connector_id=ConnectorId(connector_id),
+        status=status,
+        type=known.type if known is not None else None,
+        since=stamp,
+    )
     if is_news(known, status=status, stamp=stamp, first_since_connect=key not in connected.reported):
-        return Connector(
-            station_id=connected.station_id,
-            evse_id=EvseId(evse_id),
-            connector_id=ConnectorId(connector_id),
-            status=status,
-            type=known.type if known is not None else None,
-            since=stamp,
-        )
+        return told
     connected.reported.add(key)
     if known is not None and known.status == status and known.since is not None and stamp > known.since:
         # What is stamped before this can't be news any more.
-        connected.statuses[key] = replace(known, since=stamp)
+        connected.statuses[key] = told
     return None
 
 
