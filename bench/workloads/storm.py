@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from bench.contenders import EVHOLD
+from bench.contenders import BARE, EVHOLD
 from bench.figures import Check, Fact, Result
 from bench.load.orders import Connect, Leave, Pace
 from bench.stage import Size, Stage, stage
@@ -36,10 +36,12 @@ def storm(size: Size, say: Callable[[str], None]) -> Result:
         time.sleep(IDLE_AFTER_S)
         idle = _idle_load(played, stations + FIRST, seconds=10.0 * size.seconds)
         known_ms, known_wait_s = _again(played, stations + FIRST)
+    bare = _bare_load(size, say, stations + FIRST)
     work = f"{stations:,} stations"
     facts = [
         Fact(work=work, name="server before", value=before.rss_bytes / 1e6, unit="MB"),
         Fact(work=work, name="server after", value=after.rss_bytes / 1e6, unit="MB"),
+        Fact(work=work, name=f"heartbeats at 60 s of {BARE.name}, of a core", value=bare * 100, unit="%"),
     ]
     checks = [
         Check(work=work, measure="CPU to boot one, unknown before", value=unknown_ms, unit="ms", goal=1.0),
@@ -57,6 +59,14 @@ def _idle_load(played: Stage, stations: int, *, seconds: float) -> float:
     before = played.server.usage().cpu_s
     played.generator.do(Pace(kind="Heartbeat", rate=stations / BEAT_S, seconds=seconds))
     return (played.server.usage().cpu_s - before) / seconds
+
+
+def _bare_load(size: Size, say: Callable[[str], None], stations: int) -> float:
+    """What the same heartbeats cost a server that does nothing else: each wakes it from its sleep."""
+    with stage(size, BARE, say=say) as played:
+        played.connect(stations, at_once=AT_ONCE)
+        time.sleep(SETTLING_S)
+        return _idle_load(played, stations, seconds=10.0 * size.seconds)
 
 
 def _again(played: Stage, stations: int) -> tuple[float, float]:
