@@ -15,6 +15,8 @@ from evhold.adapters.outbox import OutboxReader
 from evhold.adapters.sql import pg_driver
 from evhold.adapters.sql.database import Database
 from evhold.adapters.sql.event_log import EventLog
+from evhold.adapters.sql.pg_outbox import AT_ONCE, LOCK, TOLD_AT_MOST
+from evhold.adapters.sql.pg_storage import PgStorage
 from evhold.adapters.sql.storage import open_storage
 from evhold.domain.events import RegistryChanged
 from evhold.usecases.ports import StorageAway, Told
@@ -144,7 +146,7 @@ async def test_what_a_dead_process_left_is_numbered_by_the_next(url: str) -> Non
 async def test_numbering_waits_for_the_one_who_is_at_it(url: str, nodes: list[Node]) -> None:
     """Under the lock of another node none is given; afterwards all are."""
     other = await asyncpg.connect(url)
-    await other.execute(f"BEGIN; SELECT pg_advisory_xact_lock({0x65_76_68_6F_6C_64})")
+    await other.execute(f"BEGIN; SELECT pg_advisory_xact_lock({LOCK})")
     await nodes[0].tell("a")
     numbering = asyncio.create_task(nodes[1].log.number())
     while not await other.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"):
@@ -154,6 +156,71 @@ async def test_numbering_waits_for_the_one_who_is_at_it(url: str, nodes: list[No
     await other.close()
     await numbering
     assert await nodes[2].take(1) == ["a"]
+
+
+async def waiting_for_the_lock(other: asyncpg.Connection, count: int) -> None:
+    """So many wait to number."""
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    while await other.fetchval(waiting) < count:
+        await asyncio.sleep(0)
+
+
+async def test_what_another_numbered_meanwhile_is_numbered_once(url: str, nodes: list[Node]) -> None:
+    """Who waited for the lock with an older look at the rows leaves them alone; the numbers that it drew are a gap to all."""
+    other = await asyncpg.connect(url)
+    await other.execute(f"BEGIN; SELECT pg_advisory_xact_lock({LOCK})")
+    await nodes[0].storage.transact(lambda tx: tx.outbox.add(event("a")))
+    await nodes[1].storage.transact(lambda tx: tx.outbox.add(event("b")))
+    await waiting_for_the_lock(other, 2)
+    await other.execute("COMMIT")
+    assert [await one.take(2) for one in nodes] == [["a", "b"]] * 3
+    assert {await one.log.last() for one in nodes} in ({2}, {3})
+    await nodes[2].tell("c")
+    assert [await one.take(1) for one in nodes] == [["c"]] * 3
+    assert await nodes[0].log.last() > 3
+    await other.close()
+
+
+async def test_a_node_reads_no_event_that_it_numbered(nodes: list[Node], monkeypatch) -> None:
+    """The numbering has given it back. What another node numbered is read."""
+    reads: dict[Node, list[int]] = {one: [] for one in nodes}
+    for node in nodes:
+
+        async def counted(seq: int, *, limit: int, node: Node = node) -> list[Told]:
+            reads[node].append(seq)
+            return await PgStorage.news(node.storage, seq, limit=limit)  # type: ignore[arg-type]  # it is one
+
+        monkeypatch.setattr(node.storage, "news", counted)
+    for key in ("a", "b"):
+        await nodes[0].tell(key)
+        assert [await one.take(1) for one in nodes] == [[key]] * 3
+    assert reads == {nodes[0]: [], nodes[1]: [0, 1], nodes[2]: [0, 1]}
+
+
+@pytest.mark.parametrize("count", [TOLD_AT_MOST, TOLD_AT_MOST + 1, AT_ONCE + TOLD_AT_MOST])
+async def test_many_events_are_numbered_to_the_last(url: str, count: int) -> None:
+    """By two at once: whoever is through knows that none is left. A few are given back with their numbers, very many are not."""
+    storages = [open_storage(url, clock=MovedClock()) for _ in range(2)]
+    await storages[0].transact(lambda tx: tx.outbox.add(event("first")))
+    other = await asyncpg.connect(url)
+    await other.execute(
+        "INSERT INTO outbox (name, kind, at, body)"
+        f" SELECT name, kind, at, body FROM outbox, generate_series(2, {count})"
+    )
+    await other.execute(f"BEGIN; SELECT pg_advisory_xact_lock({LOCK})")
+    numbering = [asyncio.create_task(one.number()) for one in storages]
+    await waiting_for_the_lock(other, 2)
+    await other.execute("COMMIT")
+    made = []
+    for one in asyncio.as_completed(numbering):
+        made.append(await one)
+        assert await other.fetchval("SELECT count(*) FROM outbox WHERE seq < 0") == 0
+    assert sum(one.given for one in made) == count
+    assert [len(one.told) for one in made if one.given == count] in ([], [count if count <= TOLD_AT_MOST else 0])
+    assert max(one.top for one in made) >= count
+    await other.close()
+    for storage in storages:
+        await storage.close()
 
 
 async def test_a_lost_listener_is_replaced(url: str, nodes: list[Node]) -> None:
@@ -171,14 +238,14 @@ async def test_a_lost_listener_is_replaced(url: str, nodes: list[Node]) -> None:
 
 async def test_a_connection_that_its_driver_lost_track_of_is_replaced(nodes: list[Node], monkeypatch) -> None:
     """It ended while a statement began: the reader goes on by another one, and so does a transaction."""
-    fetchrow, fetch = asyncpg.Connection.fetchrow, pg_driver._fetch
+    ask, fetch = asyncpg.Connection.fetch, pg_driver._fetch
     failing = {"number", "write"}
 
     async def number(*args: object, **more: object) -> object:
         if "number" in failing:
             failing.discard("number")
             raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
-        return await fetchrow(*args, **more)
+        return await ask(*args, **more)
 
     async def write(*args: object) -> object:
         if "write" in failing:
@@ -186,7 +253,7 @@ async def test_a_connection_that_its_driver_lost_track_of_is_replaced(nodes: lis
             raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
         return await fetch(*args)
 
-    monkeypatch.setattr(asyncpg.Connection, "fetchrow", number)
+    monkeypatch.setattr(asyncpg.Connection, "fetch", number)
     monkeypatch.setattr(pg_driver, "_fetch", write)
     with pytest.raises(StorageAway):
         await nodes[0].tell("lost")

@@ -19,7 +19,7 @@ from evhold.adapters.sql.storage import open_storage
 from evhold.domain.events import ConnectorChanged, Event, OrderDue, RegistryChanged, ReservationChanged, StationPresence
 from evhold.domain.reservation import End, Reservation, State
 from evhold.domain.values import ConnectorId, EvseId, IdToken, ReservationId, StationId, StatusInfo, Terms
-from evhold.usecases.ports import StorageAway, Stream, Told
+from evhold.usecases.ports import Numbered, StorageAway, Stream, Told
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 STATION = StationId("CS-1")
@@ -122,9 +122,11 @@ class NoLog:
     def __init__(self, *stored: Told) -> None:
         self.stored = list(stored)
         self.read = asyncio.Event()
+        self.numbers: Numbered | None = None
 
-    async def number(self) -> None:
-        """Numbered already."""
+    async def number(self) -> Numbered | None:
+        """Numbered already, unless the test says so."""
+        return self.numbers
 
     async def news(self, seq: int, *, limit: int) -> list[Told]:
         """What was stored when it was asked for."""
@@ -146,6 +148,26 @@ async def test_what_follows_on_is_told_without_reading() -> None:
     log.read.set()
     await reader.drain()
     assert told == [first, second, third]
+
+
+async def test_what_came_with_its_numbers_is_told_without_reading() -> None:
+    """Where it follows on; where a number is missing before it or in it, all is read."""
+    events = [Told(seq, numbered(seq)) for seq in range(1, 7)]
+    told: list[Told] = []
+    spread: list[int] = []
+    log = NoLog()
+    reader = OutboxReader(log, position=0, tell=told.extend, spread=spread.append)
+    log.numbers = Numbered(given=2, top=2, told=events[:2])
+    await reader.drain()
+    assert told == events[:2]
+    log.stored, log.numbers = events, Numbered(given=1, top=4, told=events[3:4])
+    log.read.set()
+    await reader.drain()
+    assert told == events
+    log.stored, log.numbers = [], Numbered(given=0, top=6)
+    await reader.drain()
+    assert told == events
+    assert spread == [2, 6]
 
 
 async def test_what_was_told_while_it_was_read_is_not_told_again() -> None:

@@ -61,12 +61,18 @@ class OutboxReader:
             fresh: What was just committed, in order. It is told at once where it follows on what was told before, and
                 read like anything else where it does not: another process has committed in between.
         """
-        if fresh and fresh[0].seq == self.position + 1 and fresh[-1].seq == self.position + len(fresh):
-            self.position = fresh[-1].seq
-            self._tell(fresh)
+        if self._follow_on(fresh):
             self._spread(self.position)
         else:
             self._woken.set()
+
+    def _follow_on(self, fresh: Sequence[Told]) -> bool:
+        """These are told, if nothing is missing between what was told before and the last of them."""
+        if not fresh or fresh[0].seq != self.position + 1 or fresh[-1].seq != self.position + len(fresh):
+            return False
+        self.position = fresh[-1].seq
+        self._tell(fresh)
+        return True
 
     def hear(self, seq: int) -> None:
         """Another node knows of events up to this number; what comes with it is read at once."""
@@ -98,8 +104,14 @@ class OutboxReader:
         """All that is committed by now was told."""
         self._woken.clear()
         numbered = await self._source.number()
-        if numbered is not None and numbered.top <= self.position:
-            return
+        if numbered is not None:
+            self._follow_on(numbered.told)
+        if numbered is None or numbered.top > self.position:
+            await self._read_on()
+        if numbered is None or numbered.given:
+            self._spread(self.position)
+
+    async def _read_on(self) -> None:
         while events := await self._source.news(self.position, limit=PAGE):
             # Some may have been told meanwhile, by those who committed them.
             if new := [one for one in events if one.seq > self.position]:
@@ -107,5 +119,3 @@ class OutboxReader:
                 self._tell(new)
             if len(events) < PAGE:
                 break
-        if numbered is None or numbered.given:
-            self._spread(self.position)

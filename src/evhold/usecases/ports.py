@@ -333,10 +333,14 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """How many events were given a number just now, and the highest number that there is, 0 before the first."""
+    """How many events were given a number just now, and the highest number that there is, 0 before the first.
+
+    ``told``: those events, in order; empty where they are many.
+    """
 
     given: int
     top: int
+    told: Sequence[Told] = ()
 
 
 class Stream(Protocol):

@@ -3,7 +3,8 @@
 House rules
 - A transaction that commits late must not bring a number that a reader has passed. So numbers are given after the commit, a
   batch at a time, under a lock that only this takes, and held until they are committed themselves.
-- It is one statement: the server runs it through, whatever becomes of the node that sent it.
+- It is one statement: the server runs it through, whatever becomes of the node that sent it. It gives the events back too,
+  which need no reading where they follow on what was told.
 - Every node numbers what it finds, also what a dead node or the command line left behind; whoever did tells the others.
 """
 
@@ -25,21 +26,27 @@ CHANNEL: Final = "evhold_outbox"
 #: Any number that no other program takes in this database.
 LOCK: Final = 0x65_76_68_6F_6C_64
 AT_ONCE: Final = 2_000
-#: Rows that were numbered while this waited for the lock are read again, found above zero, and left alone.
+#: So many are given back with their numbers.
+TOLD_AT_MOST: Final = 500
+#: Rows that were numbered while this waited for the lock are read again, found above zero, and left alone: the numbers that
+#: they would have had are a gap.
 _NUMBER: Final = f"""
 WITH locked AS MATERIALIZED (
     SELECT pg_advisory_xact_lock({LOCK}) WHERE EXISTS (SELECT FROM outbox WHERE seq < 0)
-), fresh AS MATERIALIZED (
-    SELECT seq FROM outbox WHERE seq < 0 AND EXISTS (SELECT FROM locked)
-    ORDER BY seq DESC LIMIT {AT_ONCE} FOR UPDATE
+), found AS MATERIALIZED (
+    SELECT seq FROM outbox WHERE seq < 0 AND EXISTS (SELECT FROM locked) ORDER BY seq DESC LIMIT {AT_ONCE}
 ), numbers AS MATERIALIZED (
-    SELECT seq AS provisional, nextval('outbox_numbers') AS seq FROM fresh
+    SELECT seq AS provisional, nextval('outbox_numbers') AS seq FROM found
 ), numbered AS (
-    UPDATE outbox SET seq = numbers.seq FROM numbers WHERE outbox.seq = numbers.provisional RETURNING outbox.seq
+    UPDATE outbox SET seq = numbers.seq FROM numbers WHERE outbox.seq = numbers.provisional
+    RETURNING outbox.seq, kind, body
+), counted AS MATERIALIZED (
+    SELECT (SELECT count(*) FROM found) AS found,
+        coalesce(max(seq), (SELECT max(seq) FROM outbox WHERE seq > 0), 0) AS top,
+        CASE WHEN count(*) > 0 THEN pg_notify('{CHANNEL}', $1 || ':' || max(seq)) END AS notified
+    FROM numbered
 )
-SELECT given, coalesce(greatest(highest, (SELECT max(seq) FROM outbox WHERE seq > 0)), 0),
-    CASE WHEN given > 0 THEN pg_notify('{CHANNEL}', $1 || ':' || highest) END
-FROM (SELECT count(*) AS given, max(seq) AS highest FROM numbered) AS counted
+SELECT found, top, notified, seq, kind, body FROM counted LEFT JOIN numbered ON true ORDER BY seq
 """
 _AFTER: Final = "SELECT seq, kind, body FROM outbox WHERE seq > $1 ORDER BY seq LIMIT $2"
 #: What other nodes numbered within this time is read at once.
@@ -107,13 +114,18 @@ class PgNumbers:
                 await connection.close(timeout=2)
 
     async def _number(self) -> Numbered:
-        connection, total = await self._connected(), 0
+        connection, given = await self._connected(), 0
+        rows: list[tuple[int, str, str]] = []
         while True:
-            given, top, _ = await connection.fetchrow(_NUMBER, self._name)
-            total += given
+            answer = await connection.fetch(_NUMBER, self._name)
+            found, top = answer[0]["found"], answer[0]["top"]
+            fresh = [(one["seq"], one["kind"], one["body"]) for one in answer if one["seq"] is not None]
+            given += len(fresh)
+            # Many are read by pages.
+            rows = rows + fresh if given <= TOLD_AT_MOST else []
             self._top = max(self._top, top)
-            if given < AT_ONCE:
-                return Numbered(given=total, top=top)
+            if found < AT_ONCE:
+                return Numbered(given=given, top=top, told=read_rows(rows))
 
     async def _connected(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
