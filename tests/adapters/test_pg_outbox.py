@@ -15,7 +15,7 @@ from evhold.adapters.outbox import OutboxReader
 from evhold.adapters.sql import pg_driver
 from evhold.adapters.sql.database import Database
 from evhold.adapters.sql.event_log import EventLog
-from evhold.adapters.sql.pg_outbox import AT_ONCE, LOCK, TOLD_AT_MOST
+from evhold.adapters.sql.pg_outbox import _NUMBER, AT_ONCE, LOCK, TOLD_AT_MOST
 from evhold.adapters.sql.pg_storage import PgStorage
 from evhold.adapters.sql.storage import open_storage
 from evhold.domain.events import RegistryChanged
@@ -195,6 +195,20 @@ async def test_a_node_reads_no_event_that_it_numbered(nodes: list[Node], monkeyp
         await nodes[0].tell(key)
         assert [await one.take(1) for one in nodes] == [[key]] * 3
     assert reads == {nodes[0]: [], nodes[1]: [0, 1], nodes[2]: [0, 1]}
+
+
+async def test_numbering_reads_no_whole_table(nodes: list[Node]) -> None:
+    """Also where the server has no statistics yet: what it costs does not grow with the events that are kept."""
+    filled = (
+        "INSERT INTO outbox (seq, name, kind, at, body) SELECT n, '', '', now(), '' FROM generate_series(1, 5000) AS n"
+    )
+    await nodes[0].storage.write(lambda tx: tx.connection.exec_driver_sql(filled) and None)
+    storage = nodes[0].storage
+    assert isinstance(storage, PgStorage)
+    connection = await storage._numbers._connected()
+    plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {_NUMBER}", "me"))
+    assert plan.count(" using pk_outbox on outbox") == 4
+    assert "Seq Scan on outbox" not in plan
 
 
 @pytest.mark.parametrize("count", [TOLD_AT_MOST, TOLD_AT_MOST + 1, AT_ONCE + TOLD_AT_MOST])

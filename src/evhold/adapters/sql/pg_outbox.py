@@ -49,6 +49,10 @@ WITH locked AS MATERIALIZED (
 SELECT found, top, notified, seq, kind, body FROM counted LEFT JOIN numbered ON true ORDER BY seq
 """
 _AFTER: Final = "SELECT seq, kind, body FROM outbox WHERE seq > $1 ORDER BY seq LIMIT $2"
+#: Few rows of very many, always: a server that has no statistics of the table yet would read all of it, three times.
+_BY_INDEX: Final = (
+    "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off"
+)
 #: What other nodes numbered within this time is read at once.
 GATHER_S: Final = 0.02
 
@@ -130,6 +134,7 @@ class PgNumbers:
     async def _connected(self) -> asyncpg.Connection:
         if self._connection is None or self._connection.is_closed():
             self._connection = await connect(self._url)
+            await self._connection.execute(_BY_INDEX)
             await self._connection.add_listener(CHANNEL, self._heard)
         return self._connection
 
