@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bench.contenders import EVHOLD, serving
-from bench.figures import Check, Flow, Result, median_of
+from bench.contenders import EVHOLD, GROUPED, Contender, serving
+from bench.figures import Check, Fact, Flow, Result, median_of
 from bench.filling import fill
 from bench.load.orders import SendMessages
 from bench.stage import Size, stage
@@ -17,9 +17,17 @@ MOST: Final = 1.3
 
 
 def stations(size: Size, say: Say) -> Result:
-    """The same message, of 100 stations, then of 1,000, then of as many as there is room for."""
+    """The same message, of 100 stations, then of 1,000, then of as many as there is room for; and of a baseline."""
+    ours, theirs = (_by_stations(one, size, say) for one in (EVHOLD, GROUPED))
+    grown = Fact(
+        work="growth", name=f"CPU a message of {GROUPED.name}, by stations", value=_times(theirs), unit="x as much"
+    )
+    return Result(flows=[*ours, *theirs], facts=[grown], checks=[_growth("CPU a message, by stations", ours)])
+
+
+def _by_stations(contender: Contender, size: Size, say: Say) -> list[Flow]:
     flows: list[Flow] = []
-    with stage(size, EVHOLD, say=say) as one:
+    with stage(size, contender, say=say) as one:
         connected = 0
         for number in STATIONS:
             if number > size.idle_stations:
@@ -30,7 +38,7 @@ def stations(size: Size, say: Say) -> Result:
             one.generator.do(order)
             work = f"StatusNotification, {number:,} stations"
             flows.append(median_of([one.measure(order, work=work) for _ in range(size.rounds)]))
-    return Result(flows=flows, checks=[_growth("CPU a message, by stations", flows)])
+    return flows
 
 
 def rows(size: Size, say: Say) -> Result:
@@ -59,8 +67,12 @@ def rows(size: Size, say: Say) -> Result:
 
 
 def _growth(measure: str, flows: list[Flow]) -> Check:
-    grown = flows[-1].server_us / flows[0].server_us
-    return Check(work="growth", measure=measure, value=grown, unit="x", goal=MOST)
+    return Check(work="growth", measure=measure, value=_times(flows), unit="x", goal=MOST)
+
+
+def _times(flows: list[Flow]) -> float:
+    """How many times what the first took is what the last took."""
+    return flows[-1].server_us / flows[0].server_us
 
 
 WORKLOADS: Final = {"growth-stations": stations, "growth-rows": rows}
