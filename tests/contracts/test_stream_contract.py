@@ -318,7 +318,8 @@ async def test_events_of_another_process_are_found(url: str) -> None:
     await other.close()
 
 
-async def test_a_storage_that_is_away_stops_no_reader() -> None:
+@pytest.mark.parametrize("trouble", [StorageAway("for a moment"), ZeroDivisionError("a fault of ours")])
+async def test_neither_an_outage_nor_a_fault_stops_a_reader(trouble: Exception) -> None:
     """It looks again, and tells what it missed."""
     told: asyncio.Future[list[Told]] = asyncio.get_running_loop().create_future()
 
@@ -333,7 +334,7 @@ async def test_a_storage_that_is_away_stops_no_reader() -> None:
         async def news(self, seq: int, *, limit: int) -> list[Told]:
             self.looks += 1
             if self.looks == 1:
-                raise StorageAway("for a moment")
+                raise trouble
             return [] if seq else [Told(1, numbered(1))]
 
     reader = OutboxReader(AwayOnce(), position=0, tell=lambda events: told.set_result(list(events)), poll_s=0.001)

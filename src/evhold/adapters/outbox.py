@@ -94,6 +94,12 @@ class OutboxReader:
                 log.warning("outbox.storage-away", error=str(error))
                 await asyncio.sleep(self._poll_s)
                 continue
+            except (
+                Exception
+            ):  # the top of this task: a node whose reader has ended tells nothing, and does not look ill
+                log.exception("outbox.failed")
+                await asyncio.sleep(self._poll_s)
+                continue
             try:
                 async with asyncio.timeout(self._poll_s):
                     await self._woken.wait()
