@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import cache
-from typing import TypeVar, get_args, get_type_hints
+from typing import Final, TypeVar, get_args, get_type_hints
 
 import msgspec
 from msgspec import Raw, Struct
@@ -11,6 +11,7 @@ from msgspec import Raw, Struct
 S = TypeVar("S", bound=Struct)
 
 _encoder = msgspec.json.Encoder()
+_LENGTH_WITHOUT_FRACTION: Final = 22
 
 
 def decode(payload: bytes | Raw, kind: type[S]) -> S:
@@ -40,8 +41,9 @@ def wire_time(at: datetime) -> str:
     """Return the date-time as OCPP writes it: in UTC, with three decimals and a Z. A naive one is taken as UTC."""
     if at.tzinfo is not UTC:
         at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    # All but the offset, which is +00:00.
-    return at.isoformat(timespec="milliseconds")[:-6] + "Z"
+    # "2026-03-01T12:00:00.123456Z" with its quotes, or without a fraction. Several times as fast as isoformat().
+    text = _encoder.encode(at).decode()
+    return f"{text[1:24]}Z" if len(text) > _LENGTH_WITHOUT_FRACTION else f"{text[1:20]}.000Z"
 
 
 def reader(kind: type[S]) -> Callable[[bytes | Raw], S]:

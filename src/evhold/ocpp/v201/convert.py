@@ -97,6 +97,8 @@ def utc(stamp: datetime) -> datetime:
     Raises:
         PropertyConstraintViolation: It lies outside of the years 1 to 9999.
     """
+    if stamp.tzinfo is UTC:
+        return stamp
     if stamp.tzinfo is None:
         return stamp.replace(tzinfo=UTC)
     try:
