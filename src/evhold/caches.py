@@ -22,7 +22,7 @@ class Caches:
 
     async def read(self, batch: Sequence[Told | None]) -> None:
         """The credentials that changed are read, in one go: in a storm of unknown stations each is registered."""
-        if None in batch:
+        if any(one is None for one in batch):
             await self.credentials.refresh()
         elif changed := [
             one.event.key

@@ -101,6 +101,12 @@ class Follower:
     async def batch(self, *, limit: int = PAGE) -> list[Told | None]:
         """The next events in hand, at least one. Raises StopAsyncIteration at the end."""
         found = [await anext(self)]
+        if not self._read and self._at >= self._base and len(self._waiting) < limit:
+            # All that waits, as is mostly the case.
+            found += [told for told in self._waiting if told.seq > self._at]
+            self._waiting.clear()
+            self._at = found[-1].seq if found[-1] is not None else self._at
+            return found
         while len(found) < limit and (told := self._next()) is not None:
             found.append(told)
         return found

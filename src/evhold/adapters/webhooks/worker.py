@@ -216,7 +216,7 @@ class Worker:
         return await self._storage.read(lambda tx: tx.webhooks.reached())
 
     def _is_wanted(self, told: Told) -> bool:
-        if is_wanted(told, tuple(self._hooks.values())):
+        if self._hooks and is_wanted(told, tuple(self._hooks.values())):
             return True
         if self._scribe.to_driver is None or not isinstance(told.event, ReservationChanged):
             return False
