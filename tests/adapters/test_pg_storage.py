@@ -7,12 +7,15 @@ import gc
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from sql_examples import HOUR, NOON, STATION, MovedClock, activate, bumped, changed, connector, place, provision, terms
 from sqlalchemy import make_url, text
 from sqlalchemy.util import await_only
 
+from evhold.adapters.clock import SystemIds
 from evhold.adapters.sql import engine, pg_driver, pg_engine
 from evhold.adapters.sql.database import Database
 from evhold.adapters.sql.engine import DatabaseNotSupported
@@ -25,10 +28,12 @@ from evhold.domain.errors import EvseAlreadyReserved, InvalidOrder, RequestInPro
 from evhold.domain.events import name_of
 from evhold.domain.facts import Accepted, CancelOrdered
 from evhold.domain.reservation import State
+from evhold.domain.station import Presence
 from evhold.domain.transaction import Transaction
 from evhold.domain.transitions import advance
 from evhold.domain.values import By, EvseId, Heard, IdToken, TransactionId
 from evhold.usecases import h04_end
+from evhold.usecases.h02_cancel import CancelOrder, wish
 from evhold.usecases.ports import Rules, StorageAway
 from evhold.usecases.settle import settle
 from evhold.usecases.stores import IdempotentRequest, Tx
@@ -321,6 +326,20 @@ async def test_what_a_step_writes_goes_in_one_statement(nodes: list[Database], s
         part in sent[-1]
         for part in ("UPDATE stations", "UPDATE reservations", "UPDATE asks", "INTO history", "INTO outbox")
     )
+
+
+async def test_a_wish_and_its_ask_go_in_one_statement(
+    nodes: list[Database], sent: list[str], clock: MovedClock
+) -> None:
+    """The row is read, and then written once."""
+    made = await nodes[0].transact(activate)
+    sent.clear()
+    order = CancelOrder(reservation_id=made.id, by=By.DRIVER)
+    there: Any = SimpleNamespace(presence=lambda station_id: Presence(online=True, registered=True))
+    wished = await wish(order, storage=nodes[0], stations=there, clock=clock, ids=SystemIds())
+    assert wished.ask is not None
+    assert [one.split()[0] for one in sent] == ["SELECT", "WITH"]
+    assert all(part in sent[-1] for part in ("UPDATE reservations", "INTO asks", "INTO history", "INTO outbox"))
 
 
 async def test_a_refused_claim_leaves_nothing_whoever_looks_first(nodes: list[Database]) -> None:

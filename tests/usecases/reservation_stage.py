@@ -90,11 +90,11 @@ class Stage:
         self.sweeper = h04_end.Sweeper(storage=self.storage, clock=self.clock, orders=self.orders, rules=self.rules)
         self.reactions = self.new_reactions()
 
-    def new_reactions(self):
+    def new_reactions(self, *, storage=None):
         """Reactions that remember nothing, as after a restart."""
         return Reactions(
             World(
-                storage=self.storage,
+                storage=storage or self.storage,
                 stations=self.stations,
                 requests=self.stations,
                 clock=self.clock,

@@ -28,8 +28,9 @@ from evhold.domain.errors import (
     StationOffline,
     VersionConflict,
 )
+from evhold.domain.events import OrderDue
 from evhold.domain.facts import Accepted, CancelAccepted
-from evhold.domain.reservation import Phase, State
+from evhold.domain.reservation import Due, Phase, State
 from evhold.domain.values import By
 from evhold.usecases import h02_cancel
 from evhold.usecases.h02_cancel import CancelOrder
@@ -59,6 +60,42 @@ async def test_accepted_cancels(stage, active):
     )
     assert (stage.stations.told(), stage.told()) == ([("cancel", active.id)], ["canceled"])
     assert (await stage.reserve()).state is State.ACTIVE
+
+
+@pytest.mark.row(20)
+async def test_the_wish_and_its_ask_are_stored_in_one_step(stage, active):
+    """The row is written once, with the wish's history and its event, and the ask open."""
+    storing = stage.storage.transact
+    saved = []
+
+    def transact(work):
+        def counting(tx):
+            save = tx.reservations.save
+            tx.reservations.save = lambda step: (saved.append(step), save(step))
+            return work(tx)
+
+        return storing(counting)
+
+    stage.storage.transact = transact
+    wished = await stage.wish(active)
+
+    (step,) = saved
+    assert step.reservation == wished.reservation == await stage.get(active)
+    assert (step.reservation.version, step.reservation.ask) == (active.version + 1, wished.ask)
+    assert (step.transition.fact, [type(one) for one in step.events]) == ("CancelOrdered", [OrderDue])
+
+
+@pytest.mark.row(20)
+async def test_a_wish_that_changes_nothing_is_asked_all_the_same(stage, active):
+    """Wished while the station was away, and again by the same one when it is there: the ask is stored and sent."""
+    stage.stations.presences["CS1"] = AWAY
+    await stage.cancel(active)
+    known = await stage.get(active)
+    assert (known.due, known.ask) == (Due.CANCEL, None)
+    stage.stations.presences["CS1"] = THERE
+    wished = await stage.wish(active)
+    assert wished.ask is not None
+    assert (await stage.get(active)).ask == wished.ask
 
 
 @pytest.mark.req("H02.FR.02")

@@ -16,7 +16,7 @@ from station_script import (
     refused,
     silent,
 )
-from usecase_fakes import TAG_B
+from usecase_fakes import TAG_B, CountedReads
 
 from evhold.domain.errors import StationUnknown
 from evhold.domain.events import OrderDue, RegistryChanged
@@ -256,6 +256,37 @@ async def test_a_station_that_leaves_in_the_middle(stage):
     stage.reactions.go("CS1")
     await stage.settle()
     assert (await stage.get(second)).due is Due.RETRACT
+
+
+@pytest.mark.row(20)
+async def test_an_order_that_is_open_is_not_looked_for(stage):
+    """The wish is told, with its ask open: one reading arms the sweep, and finds nothing due that would be looked for."""
+    known = await stage.reserve()
+    reads = CountedReads(stage.storage)
+    stage.reactions = stage.new_reactions(storage=reads)
+    wished = await stage.wish(known)
+    await stage.settle()
+    assert wished.ask is not None
+    assert reads.reads == 1
+    assert stage.stations.told() == [("reserve", known.id)]
+
+
+@pytest.mark.row(17)
+@pytest.mark.row(44)
+async def test_who_closes_an_ask_tells_what_is_due_then(stage):
+    """The cancel never left: it is asked again at its time, though nothing was due when the wish was told."""
+    known = await stage.reserve()
+    stage.stations.told()
+    stage.stations.answers("cancel", never_left())
+    await stage.cancel(known)
+    assert stage.stations.told() == [("cancel", known.id)]
+    assert (await stage.get(known)).due is Due.CANCEL
+    stage.stations.answers("cancel", cancel_accepted)
+    await stage.move(4)
+    assert stage.stations.told() == []
+    await stage.move(1)
+    assert stage.stations.told() == [("cancel", known.id)]
+    assert await stage.phase(known) is Phase.CANCELED_CLOSED
 
 
 @pytest.mark.row(29)

@@ -35,8 +35,8 @@ from evhold.domain.facts import (
     TransactionNamed,
 )
 from evhold.domain.guards import Guard
-from evhold.domain.reservation import Phase, Reservation, State, Transition
-from evhold.domain.values import AskKind, Heard, MessageId
+from evhold.domain.reservation import Phase, Reservation, State, Transition, with_ask
+from evhold.domain.values import Ask, AskKind, Heard, MessageId
 
 P: Final = Phase
 FIRST: Final = frozenset({AskKind.RESERVE})
@@ -256,6 +256,11 @@ def created(reservation: Reservation, heard: Heard) -> Step:
 def asked(reservation: Reservation) -> Step:
     """The step that stores an opened ask: no transition, nothing told."""
     return Step(reservation=reservation)
+
+
+def asking(step: Step, ask: Ask) -> Step:
+    """The same step with this order open: what is wished and what is asked for it are stored in one."""
+    return replace(step, reservation=with_ask(step.reservation, ask), changed=True)
 
 
 def _close_ask(reservation: Reservation, fact: Fact) -> tuple[Reservation, bool]:

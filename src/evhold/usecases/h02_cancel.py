@@ -14,11 +14,11 @@ from evhold.domain.errors import (
 )
 from evhold.domain.events import OrderDue
 from evhold.domain.facts import CancelOrdered, CancelWithdrawn, Errored, NeverLeft
-from evhold.domain.reservation import Phase, Reservation, State, with_ask
-from evhold.domain.transitions import Step, asked
+from evhold.domain.reservation import Phase, Reservation, State
+from evhold.domain.transitions import Step, advance, asking
 from evhold.domain.values import Ask, AskKind, By, Heard
 from evhold.usecases.ports import Clock, Ids, StationCommands, Storage
-from evhold.usecases.settle import check_version, heard_answer, settle
+from evhold.usecases.settle import check_version, heard_answer, settle, store
 from evhold.usecases.stores import Tx
 
 CANCELABLE = frozenset({Phase.PENDING, Phase.UNCONFIRMED, Phase.ACTIVE, Phase.USED_UNPROVEN})
@@ -55,7 +55,7 @@ class Canceled:
 
 
 async def wish(order: CancelOrder, *, storage: Storage, stations: StationCommands, clock: Clock, ids: Ids) -> Wished:
-    """The wish is committed (rows 19, 20), and where the station can be asked now, so is the ask.
+    """The wish is committed (rows 19, 20), and where the station can be asked now, so is the ask, in the same step.
 
     Raises:
         ReservationUnknown, VersionConflict: As they say.
@@ -70,15 +70,12 @@ async def wish(order: CancelOrder, *, storage: Storage, stations: StationCommand
         if known.phase not in CANCELABLE:
             raise ReservationEnded(known.id, known.state)
         order.note(tx, "cancel", known, at=now)
-        wished = settle(tx, known.id, CancelOrdered(), Heard(at=now, by=order.by)).reservation
-        presence = stations.presence(wished.station_id)
-        due = wished.due
+        step = advance(known, CancelOrdered(), Heard(at=now, by=order.by))
+        presence, due = stations.presence(known.station_id), step.reservation.due
         if due is None or due.ask_kind is not AskKind.CANCEL or not (presence.online and presence.registered):
-            return Wished(wished, None)
+            return Wished(store(tx, step).reservation, None)
         ask = Ask(message_id=message_id, kind=AskKind.CANCEL, terms=None, sent_at=now)
-        opened = with_ask(wished, ask)
-        tx.reservations.save(asked(opened))
-        return Wished(opened, ask)
+        return Wished(store(tx, asking(step, ask)).reservation, ask)
 
     wished = await storage.transact(work)
     if wished.reservation.state is State.PENDING:

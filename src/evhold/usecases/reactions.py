@@ -192,10 +192,8 @@ class Reactions:
     def on_event(self, event: Event) -> None:
         """One committed event: due orders are sent, expiries are expected, connectors Reserved for nothing are noticed."""
         match event:
-            case OrderDue(station_id=station_id, reservation_id=reservation_id):
-                # An order that is due later: the run sees it among the others, and sets the timer for the first of them.
-                self.go(station_id)
-                self._start(self._expect_again(reservation_id), name="expect")
+            case OrderDue(reservation_id=reservation_id):
+                self._start(self._look_at(reservation_id), name="due-order")
             case ReservationChanged(reservation=known):
                 self._expect(known)
                 if not known.is_live and known.station_id in self._connected:
@@ -218,9 +216,14 @@ class Reactions:
             offset = connected.clock_offset if connected is not None else None
             self._world.expect(known.expiry - (offset or timedelta()))
 
-    async def _expect_again(self, reservation_id: ReservationId) -> None:
+    async def _look_at(self, reservation_id: ReservationId) -> None:
         """Row 44: closing an ask re-arms the sweep, also where that was no change to tell."""
-        self._expect(await self._world.storage.read(lambda tx: tx.reservations.get(reservation_id)))
+        known = await self._world.storage.read(lambda tx: tx.reservations.get(reservation_id))
+        self._expect(known)
+        # Nothing is due while an ask is open: whoever closes it tells of what is due then. An order that is due later the run
+        # sees among the others, and sets the timer for the first of them.
+        if known.due is not None:
+            self.go(known.station_id)
 
     # Restores (row 56)
 

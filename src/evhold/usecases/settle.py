@@ -17,7 +17,11 @@ def settle(tx: Tx, reservation_id: ReservationId, fact: Fact, heard: Heard) -> S
     Raises:
         ReservationUnknown: No such id.
     """
-    step = advance(tx.reservations.get(reservation_id), fact, heard)
+    return store(tx, advance(tx.reservations.get(reservation_id), fact, heard))
+
+
+def store(tx: Tx, step: Step) -> Step:
+    """The step, stored in this transaction if it is more than nothing."""
     if step.changed or step.transition is not None:
         tx.reservations.save(step)
     return step
