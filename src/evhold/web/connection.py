@@ -2,7 +2,7 @@
 
 import asyncio
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -11,6 +11,39 @@ from evhold.web.problems import MEDIA_TYPE, Problem
 #: Of the request line and all headers together.
 MAX_HEAD: Final = 32 * 1024
 _TOO_LARGE: Final = Problem("headers-too-large", f"at most {MAX_HEAD} bytes")
+
+
+class Gathered:
+    """A transport that sends in one go what is written in one turn of the loop: the head of an answer and its body.
+
+    Args:
+        transport: Does all else as ever.
+        loop: Its own.
+    """
+
+    def __init__(self, transport: asyncio.Transport, *, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._waiting: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        """It leaves at the end of this turn, behind what was written before."""
+        if not self._waiting:
+            self._loop.call_soon(self._flush)
+        self._waiting.append(data)
+
+    def close(self) -> None:
+        """The connection ends behind what was written."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._transport.write(b"".join(waiting))
 
 
 class Connection(HttpToolsProtocol):
@@ -24,7 +57,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """Somebody is there, and has so long to say something."""
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, Gathered(transport, loop=self.loop)))
         self._wait()
 
     def data_received(self, data: bytes) -> None:
