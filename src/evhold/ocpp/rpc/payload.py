@@ -71,7 +71,11 @@ def _in_wire_time(value: object) -> object:
     if isinstance(value, tuple | list):
         return [_in_wire_time(item) for item in value]
     if isinstance(value, Struct):
-        changed = {name: _in_wire_time(getattr(value, name)) for name in _timed_fields(type(value))}
+        changed = {
+            name: made
+            for name in _timed_fields(type(value))
+            if (made := _in_wire_time(known := getattr(value, name))) is not known
+        }
         return msgspec.structs.replace(value, **changed) if changed else value
     return value
 
