@@ -331,7 +331,7 @@ async def test_what_a_step_writes_goes_in_one_statement(nodes: list[Database], s
 async def test_a_wish_and_its_ask_go_in_one_statement(
     nodes: list[Database], sent: list[str], clock: MovedClock
 ) -> None:
-    """The row is read, and then written once."""
+    """The row is read, and then written once. The station's is left alone: others may be at it, and no time is new."""
     made = await nodes[0].transact(activate)
     sent.clear()
     order = CancelOrder(reservation_id=made.id, by=By.DRIVER)
@@ -340,6 +340,7 @@ async def test_a_wish_and_its_ask_go_in_one_statement(
     assert wished.ask is not None
     assert [one.split()[0] for one in sent] == ["SELECT", "WITH"]
     assert all(part in sent[-1] for part in ("UPDATE reservations", "INTO asks", "INTO history", "INTO outbox"))
+    assert "UPDATE stations" not in sent[-1]
 
 
 async def test_a_refused_claim_leaves_nothing_whoever_looks_first(nodes: list[Database]) -> None:

@@ -378,6 +378,32 @@ async def test_the_sweep_goes_by_the_stations_clock(storage: Database) -> None:
     assert await storage.read(lambda tx: tx.reservations.next_sweep(grace=GRACE)) is None
 
 
+async def test_a_step_leaves_times_that_are_not_new(storage: Database) -> None:
+    """They stay by our clock as the station's clock has moved them; new ones go by that too, and what is over is none."""
+    station = await provision(storage)
+    made = await storage.transact(activate)
+    await provision(storage, station=replace(station, clock_offset=timedelta(minutes=1)))
+    ask = Ask(message_id=message_id(), kind=AskKind.CANCEL, terms=None, sent_at=NOON)
+    longer = replace(made.terms, expiry=NOON + 2 * HOUR)
+    expiry, later = NOON + HOUR - timedelta(minutes=1), NOON + 2 * HOUR - timedelta(minutes=1)
+    for changes, swept, reminded in (
+        ({"cause": "any"}, expiry, expiry),
+        ({"ask": ask}, None, expiry),
+        ({"ask": None}, expiry, expiry),
+        ({"reminded_of": made.terms.expiry}, expiry, None),
+        ({"terms": longer}, later, later),
+        ({"state": State.REMOVED}, None, None),
+    ):
+        step = await storage.transact(lambda tx, to=changes: _saved(tx, bumped(tx.reservations.get(made.id), **to)))  # type: ignore[misc]  # a default argument
+        assert await storage.read(lambda tx: tx.reservations.next_sweep(grace=timedelta())) == swept, step
+        assert await storage.read(lambda tx: tx.reservations.next_remind(before=timedelta())) == reminded, step
+
+
+def _saved(tx: Tx, step: Step) -> Step:
+    tx.reservations.save(step)
+    return step
+
+
 async def test_the_sweep_leaves_open_asks(storage: Database) -> None:
     """The call time-out comes first; closing the ask arms the sweep again (row 44)."""
     await provision(storage)

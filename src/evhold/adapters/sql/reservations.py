@@ -5,11 +5,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
     Connection,
     Select,
     and_,
     bindparam,
+    case,
     column,
     func,
     insert,
@@ -48,11 +50,7 @@ _GET: Final = Prepared(_ONE)
 _GET_FOR_CHANGE: Final = Prepared(_ONE.with_for_update())
 #: All columns but the row's own number.
 _GIVEN: Final = names_of(reservations, leave_out="id")
-_INSERT: Final = Prepared(insert(reservations), _GIVEN)
-_UPDATE_ONE: Final = update(reservations).where(
-    r.reservation_id == bindparam("wanted"), r.version == bindparam("version_before")
-)
-_UPDATE: Final = Prepared(_UPDATE_ONE, _GIVEN)
+_UNTIMED: Final = [name for name in _GIVEN if name not in ("sweep_at", "remind_at")]
 #: What goes by the station's clock is given by that, and stored by ours. Where transactions run side by side, the station's
 #: row is touched: one that moves the clock meanwhile collides with this one.
 _HELD: Final = table("held", column("clock_offset", Duration()))
@@ -65,7 +63,6 @@ _HOLD: Final = (
         .returning(stations.c.clock_offset)
     ),
 )
-_UNTIMED: Final = [name for name in _GIVEN if name not in ("sweep_at", "remind_at")]
 
 
 def _by_our_clock(dialect: Dialect) -> dict[str, ColumnElement[Any]]:
@@ -79,10 +76,26 @@ def _by_our_clock(dialect: Dialect) -> dict[str, ColumnElement[Any]]:
     return {name: time - held.scalar_subquery() for name, time in times.items()}
 
 
+def _kept_or(else_: dict[str, ColumnElement[Any]]) -> dict[str, ColumnElement[Any]]:
+    kept = {
+        "sweep_at": bindparam("keeps_sweep", type_=Boolean()),
+        "remind_at": bindparam("keeps_remind", type_=Boolean()),
+    }
+    return {name: case((is_kept, r[name]), else_=else_.get(name)) for name, is_kept in kept.items()}
+
+
+_INSERT: Final = Prepared(insert(reservations), _GIVEN)
 _INSERT_TIMED: Final = Prepared(
     lambda dialect: insert(reservations).values(_by_our_clock(dialect)), _UNTIMED, beside=_HOLD
 )
-_UPDATE_TIMED: Final = Prepared(lambda dialect: _UPDATE_ONE.values(_by_our_clock(dialect)), _UNTIMED, beside=_HOLD)
+_UPDATE_ONE: Final = update(reservations).where(
+    r.reservation_id == bindparam("wanted"), r.version == bindparam("version_before")
+)
+#: Times of our clock stay as they are, or go.
+_UPDATE: Final = Prepared(_UPDATE_ONE.values(_kept_or({})), _UNTIMED)
+_UPDATE_TIMED: Final = Prepared(
+    lambda dialect: _UPDATE_ONE.values(_kept_or(_by_our_clock(dialect))), _UNTIMED, beside=_HOLD
+)
 _CLAIM: Final = Prepared(
     # The primary key decides. DO NOTHING, since a failed statement would end PostgreSQL's whole transaction.
     lambda dialect: insert_of(claims, dialect=dialect).on_conflict_do_nothing(),
@@ -143,8 +156,9 @@ class ReservationStore:
         """
         made = step.reservation
         self._claim(made, made.claims)
-        statement, row = self._timed(made, timed=_INSERT_TIMED, untimed=_INSERT)
-        statement.later(self._connection, row, orphaned=StationUnknown(made.station_id))
+        row = row_of(made)
+        statement = _INSERT if row["sweep_at"] is None and row["remind_at"] is None else _INSERT_TIMED
+        statement.later(self._connection, row | _times(row), orphaned=StationUnknown(made.station_id))
         if made.ask is not None:
             self._asks.open(made, made.ask)
         self._known[made.id] = made
@@ -281,28 +295,24 @@ class ReservationStore:
         """The row; opening an ask leaves the version as it is, everything that a user can see raises it by one."""
         if after.version not in (before.version, before.version + 1):
             raise VersionConflict(after.id, before.version)
-        statement, row = self._timed(after, timed=_UPDATE_TIMED, untimed=_UPDATE)
-        row |= {"wanted": after.id, "version_before": before.version}
+        row = row_of(after)
+        sweeps, reminds = row["sweep_at"], row["remind_at"]
+        keeps = {"keeps_sweep": sweeps == sweep_time(before), "keeps_remind": reminds == remind_time(before)}
+        is_timed = (sweeps and not keeps["keeps_sweep"]) or (reminds and not keeps["keeps_remind"])
+        row |= _times(row) | keeps | {"wanted": after.id, "version_before": before.version}
+        statement = _UPDATE_TIMED if is_timed else _UPDATE
         statement.later(self._connection, row, otherwise=VersionConflict(after.id, before.version))
-
-    def _timed(
-        self, reservation: Reservation, *, timed: Prepared, untimed: Prepared
-    ) -> tuple[Prepared, dict[str, Any]]:
-        """The statement that stores it, and its row: where our clock will look at it, the station's offset is needed."""
-        row = row_of(reservation)
-        if row["sweep_at"] is None and row["remind_at"] is None:
-            return untimed, row
-        return timed, row | {
-            "sweeps": row["sweep_at"],
-            "reminds": row["remind_at"],
-            "at_station": reservation.station_id,
-        }
 
     def _tell(self, step: Step) -> None:
         if step.transition is not None:
             _ADD_HISTORY.later(self._connection, history_row(step.reservation.id, step.transition))
         for event in step.events:
             self._outbox.add(event)
+
+
+def _times(row: dict[str, Any]) -> dict[str, Any]:
+    """By the station's clock; its row says by how much that is ahead of ours."""
+    return {"sweeps": row["sweep_at"], "reminds": row["remind_at"], "at_station": row["station_id"]}
 
 
 def _conditions(wanted: ReservationFilter) -> list[ColumnElement[bool]]:
