@@ -16,8 +16,9 @@ from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 import structlog
-from sqlalchemy import URL, Connection
+from sqlalchemy import URL, Engine
 from sqlalchemy.engine import Dialect
+from sqlalchemy.util import greenlet_spawn
 
 from evhold.adapters.sql.engine import plain
 from evhold.adapters.sql.migrate import migrate_postgresql
@@ -206,8 +207,9 @@ class PgStorage:
     async def _attempt(self, attempt: _Attempt[T]) -> _Attempt[T]:
         engine = self._reader if attempt.reading else self._engine
         try:
-            async with asyncio.timeout(ATTEMPT_S), engine.connect() as connection:
-                await connection.run_sync(self._transaction, attempt)
+            # One greenlet for all of it: SQLAlchemy's own connections take one each to begin, to work and to go.
+            async with asyncio.timeout(ATTEMPT_S):
+                await greenlet_spawn(self._transaction, engine.sync_engine, attempt)
         except Exception as error:
             if not attempt.committing or not is_away(error):
                 raise
@@ -216,9 +218,9 @@ class PgStorage:
                 raise
         return attempt
 
-    def _transaction(self, connection: Connection, attempt: _Attempt[T]) -> None:
+    def _transaction(self, engine: Engine, attempt: _Attempt[T]) -> None:
         """Within the greenlet: plain calls that wait."""
-        with connection.begin() as transaction:
+        with engine.connect() as connection, connection.begin() as transaction:
             begin(connection)
             attempt.begun = not attempt.reading
             tx = SqlTx(connection, now=self._now, reading=attempt.reading)
