@@ -10,8 +10,22 @@ from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import asyncpg
 import pytest
-from sql_examples import HOUR, NOON, STATION, MovedClock, activate, bumped, changed, connector, place, provision, terms
+from sql_examples import (
+    HOUR,
+    NOON,
+    STATION,
+    MovedClock,
+    activate,
+    bumped,
+    changed,
+    connector,
+    pending,
+    place,
+    provision,
+    terms,
+)
 from sqlalchemy import make_url, text
 from sqlalchemy.util import await_only
 
@@ -24,14 +38,14 @@ from evhold.adapters.sql.recorder import SqlRecorder
 from evhold.adapters.sql.storage import open_storage
 from evhold.config import ConfigError, load
 from evhold.domain.authorization import Token
-from evhold.domain.errors import EvseAlreadyReserved, InvalidOrder, RequestInProgress, VersionConflict
+from evhold.domain.errors import EvseAlreadyReserved, InvalidOrder, RequestInProgress, StationUnknown, VersionConflict
 from evhold.domain.events import name_of
 from evhold.domain.facts import Accepted, CancelOrdered
 from evhold.domain.reservation import State
 from evhold.domain.station import Presence
 from evhold.domain.transaction import Transaction
-from evhold.domain.transitions import advance
-from evhold.domain.values import By, EvseId, Heard, IdToken, TransactionId
+from evhold.domain.transitions import Step, advance
+from evhold.domain.values import By, EvseId, Heard, IdToken, StationId, TransactionId
 from evhold.usecases import h04_end
 from evhold.usecases.h02_cancel import CancelOrder, wish
 from evhold.usecases.ports import Rules, StorageAway
@@ -401,6 +415,23 @@ async def test_an_id_is_taken_from_the_connections_block(nodes: list[Database], 
     assert len([one for one in sent if "nextval" in one]) == 1
     assert await nodes[1].transact(lambda tx: tx.reservations.next_id()) == first + 20
     assert await nodes[0].transact(lambda tx: tx.reservations.next_id()) == first + 40
+
+
+async def test_what_was_refused_stays_prepared(nodes: list[Database], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server plans a statement anew while it is new to a connection; a key, a collision or a lock is no fault of its."""
+    prepared: list[str] = []
+    prepare = asyncpg.Connection.prepare
+
+    async def counted(self: Any, query: str) -> Any:
+        prepared.append(query)
+        return await prepare(self, query)
+
+    monkeypatch.setattr(asyncpg.Connection, "prepare", counted)
+    nowhere = pending(7, station_id=StationId("CS-0"))
+    for _ in range(3):
+        with pytest.raises(StationUnknown):
+            await nodes[0].transact(lambda tx: tx.reservations.insert(Step(reservation=nowhere)))
+    assert len([one for one in prepared if "INTO reservations" in one]) == 1
 
 
 async def test_what_was_put_off_is_seen_and_in_order(nodes: list[Database]) -> None:

@@ -20,6 +20,8 @@ from sqlalchemy.util import await_only
 _PREPARED: Final = "evhold.prepared"
 _LATER: Final = "evhold.later"
 _XID: Final = "SELECT pg_current_xact_id_if_assigned()"
+#: A collision, a key, a lock: no fault of the statement. The server plans one anew while it is new to the connection.
+_KEEPS_PREPARED: Final = ("40", "23", "55P03")
 _NO_SUCH_ROW: Final = "23503"
 _NUMBER: Final = re.compile(r"\$(\d+)")
 
@@ -173,8 +175,9 @@ def _wait(connection: Connection, work: Any, *, text: str) -> Any:
     try:
         return await_only(work)
     except Exception as error:
-        # What was prepared may be of another schema.
-        connection.info.pop(_PREPARED, None)
+        if not str(getattr(error, "sqlstate", None)).startswith(_KEEPS_PREPARED):
+            # What was prepared may be of another schema.
+            connection.info.pop(_PREPARED, None)
         said = _wrapped(connection, text, error)
         if isinstance(said, DBAPIError) and said.connection_invalidated:
             connection.invalidate(said)
