@@ -260,13 +260,18 @@ async def test_a_station_that_leaves_in_the_middle(stage):
 
 @pytest.mark.row(20)
 async def test_an_order_that_is_open_is_not_looked_for(stage):
-    """The wish is told, with its ask open: one reading arms the sweep, and finds nothing due that would be looked for."""
+    """The wish is told, with its ask open: nothing is read for it. Told without one, one reading finds that nothing is due."""
     known = await stage.reserve()
     reads = CountedReads(stage.storage)
     stage.reactions = stage.new_reactions(storage=reads)
     wished = await stage.wish(known)
     await stage.settle()
     assert wished.ask is not None
+    assert reads.reads == 0
+    (told,) = [one.event for one in await stage.log.after(0) if isinstance(one.event, OrderDue)]
+    assert told.asked
+    stage.reactions.on_event(replace(told, asked=False))
+    await stage.settle()
     assert reads.reads == 1
     assert stage.stations.told() == [("reserve", known.id)]
 

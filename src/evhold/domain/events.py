@@ -42,12 +42,16 @@ class StationPresence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrderDue:
-    """A reservation has an order to send, not before ``not_before``, or none any more. Told outside to who asks for it by name."""
+    """A reservation has an order to send, not before ``not_before``, or none any more. Told outside to who asks for it by name.
+
+    ``asked``: it was stored as asked in the same step, so nobody has to look for it.
+    """
 
     at: datetime
     station_id: StationId
     reservation_id: ReservationId
     not_before: datetime
+    asked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

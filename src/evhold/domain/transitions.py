@@ -260,7 +260,8 @@ def asked(reservation: Reservation) -> Step:
 
 def asking(step: Step, ask: Ask) -> Step:
     """The same step with this order open: what is wished and what is asked for it are stored in one."""
-    return replace(step, reservation=with_ask(step.reservation, ask), changed=True)
+    events = tuple(replace(one, asked=True) if isinstance(one, OrderDue) else one for one in step.events)
+    return replace(step, reservation=with_ask(step.reservation, ask), events=events, changed=True)
 
 
 def _close_ask(reservation: Reservation, fact: Fact) -> tuple[Reservation, bool]:

@@ -192,7 +192,7 @@ class Reactions:
     def on_event(self, event: Event) -> None:
         """One committed event: due orders are sent, expiries are expected, connectors Reserved for nothing are noticed."""
         match event:
-            case OrderDue(reservation_id=reservation_id):
+            case OrderDue(reservation_id=reservation_id, asked=False):
                 self._start(self._look_at(reservation_id), name="due-order")
             case ReservationChanged(reservation=known):
                 self._expect(known)
