@@ -11,6 +11,7 @@ import msgspec
 import websockets
 from websockets.asyncio.client import ClientConnection
 
+from evhold.adapters.sql.entry import Entry
 from evhold.domain.credentials import hash_password
 from evhold.domain.limits import Failures
 from evhold.domain.security import Incident
@@ -99,6 +100,8 @@ class Gateway:
         doors = DoorSettings(**{name: settings.pop(name) for name in list(settings) if hasattr(DoorSettings, name)})
         self.clock = MovedClock()
         self.told: list[tuple] = []
+        #: What handlers wait for, on its way to a disk.
+        self.entries: list[Entry] = []
         self.incidents: list[Incident] = []
         self.certificates: Certificates | None = certificates
         self.gate = asyncio.Event()
@@ -194,6 +197,7 @@ class Gateway:
         return {
             "Plain": route(self._plain),
             "Slow": route(self._slow),
+            "Kept": route(self._kept),
             "Broken": route(_broken),
             "Refused": route(_refused),
         }
@@ -205,6 +209,11 @@ class Gateway:
         self.told.append(("slow", request.text))
         await self.gate.wait()
         return Text(request.text)
+
+    def _kept(self, request: Text, context: Context) -> Entry:
+        entry = Entry(None, (request.text,), ())
+        self.entries.append(entry)
+        return entry
 
     async def _on_open(self, context: Context) -> None:
         self.contexts.append(context)

@@ -1,6 +1,7 @@
 """What a session does with CALLs in both directions, over a real socket."""
 
 import asyncio
+import gc
 import json
 from datetime import timedelta
 
@@ -10,7 +11,7 @@ from websockets.exceptions import ConnectionClosed
 
 from evhold.domain.station import Presence, Registration
 from evhold.ocpp.rpc.connection import OutgoingCall
-from evhold.usecases.ports import CallFailed, CallResult, NeverSent, NoAnswer
+from evhold.usecases.ports import CallFailed, CallResult, NeverSent, NoAnswer, Overtaken
 from frames import frame, read_frame
 
 
@@ -36,6 +37,23 @@ async def test_a_plain_handler_answers_in_order(gateway):
         answers = [await received(client) for _ in range(5)]
 
     assert answers == [[3, f"m{number}", {"text": str(number)}] for number in range(5)]
+
+
+async def test_what_fails_to_be_stored_behind_a_closed_socket_is_complained_of_by_nobody(gateway):
+    """The session waits for its end, and that is all: whoever would be answered is gone."""
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
+    async with gateway.connect() as station:
+        await gateway.ready()
+        await station.send(call("Kept", "a", message_id="m1"))
+        await gateway.until(lambda: gateway.entries)
+    await gateway.until(lambda: gateway.registry.find("CS1") is None)
+    assert ("closed", "CS1") not in gateway.told
+    await asyncio.sleep(0)
+    gateway.entries[0].end(Overtaken("a newer connection counts"))
+    await gateway.until(lambda: ("closed", "CS1") in gateway.told)
+    gc.collect()
+    assert complaints == []
 
 
 async def test_a_handler_that_waits_holds_back_the_next(gateway):

@@ -236,7 +236,11 @@ class Session:
             self._opening = None
         # What the station told before it left is stored before it is told as gone, and before its next context is loaded.
         while self._working is not None:
-            await asyncio.wait([asyncio.ensure_future(self._working)])
+            working = asyncio.ensure_future(self._working)
+            await asyncio.wait([working])
+            if not working.cancelled():
+                # Whoever answers has been told; here it is only waited for.
+                working.exception()
         if self._ready:
             await self._node.hooks.on_closed(self.context)
 
