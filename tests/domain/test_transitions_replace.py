@@ -76,6 +76,27 @@ def test_row_25_a_report_after_the_station_took_it_anew_may_be_of_the_hold_befor
     check(asking(after, RENEW), accepted(RENEW), row=25, to=Phase.ACTIVE, claims=(1,))
 
 
+@pytest.mark.row(25, 53, 56)
+@pytest.mark.parametrize(("order", "row"), [(UNDO, 53), (RESTORE, 56)])
+def test_row_25_a_report_while_the_station_is_asked_anew_waits_for_its_answer(order, row):
+    """It may have been on its way when the station took the old terms again: once taken, it is asked once more."""
+    held = check(asking(active(), order), removed(), row=25, to=Phase.ACTIVE, claims=(1,))
+    after = check(held, accepted(order), row=row, to=Phase.ACTIVE, told="due", due=Due.RENEW, claims=(1,))
+    check(asking(after, RENEW), accepted(RENEW), row=25, to=Phase.ACTIVE, claims=(1,))
+    gone = check(
+        asking(after, RENEW), refused(RENEW), row=25, to=Phase.REMOVED_CLOSED, told="removed due", due=Due.CLEAN_UP
+    )
+    check(gone, removed(), row=28, due=Due.CLEAN_UP)
+
+
+@pytest.mark.row(25, 53, 56)
+@pytest.mark.parametrize("order", [UNDO, RESTORE])
+def test_row_25_a_report_counts_when_what_was_asked_anew_is_refused(order):
+    """The station has said that it is gone, and takes it no more."""
+    held = advance(asking(active(), order), removed(), heard()).reservation
+    check(held, refused(order), row=25, to=Phase.REMOVED_CLOSED, told="removed due", due=Due.CLEAN_UP)
+
+
 @pytest.mark.row(25)
 @pytest.mark.parametrize("fact", [silent(CANCEL), errored(CANCEL), errored(CANCEL, "NotImplemented")])
 def test_row_25_with_a_wish_the_report_counts_once_the_cancel_is_in_vain(fact):

@@ -83,6 +83,18 @@ async def test_a_report_after_our_sweep_closes_it(stage, status, phase):
 # One sweep
 
 
+@pytest.mark.row(25)
+@pytest.mark.parametrize(("offset", "phase"), [(-45, Phase.ACTIVE), (0, Phase.REMOVED_CLOSED)])
+async def test_a_removed_of_a_station_whose_clock_is_slow_may_be_of_the_hold_before(stage, offset, phase):
+    """Past the expiry by ours, and not by its own: it may hold what it took anew, and is asked."""
+    await stage.change_station(clock_offset=seconds(offset))
+    known = await stage.reserve(expiry=100)
+    await stage.replaced(known, expiry=stage.after(110))
+    await stage.move(120)
+    await stage.report(known, "Removed")
+    assert await stage.phase(known) is phase
+
+
 @pytest.mark.row(44)
 @pytest.mark.parametrize("offset", [0, 45, -45])
 async def test_the_sweep_is_exact_by_the_stations_clock(stage, offset):

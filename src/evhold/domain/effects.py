@@ -106,8 +106,12 @@ def activate(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
     )
     if ask is not None and ask.kind is AskKind.RENEW:
         return replace(active, was_replaced=False, held_report=None)
+    if ask is None or ask.kind not in TAKEN_ANEW:
+        return active
+    if active.held_report is not None:
+        return replace(active, follow=Due.RENEW, was_replaced=False)
     # Taken anew: the report of an earlier hold's end may still be on its way (row 25).
-    return replace(active, was_replaced=True) if ask is not None and ask.kind in TAKEN_ANEW else active
+    return replace(active, was_replaced=True)
 
 
 def note_accepted(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
@@ -288,9 +292,12 @@ def hold_report(reservation: Reservation, fact: Fact, heard: Heard) -> Reservati
 
 def renew(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
     """The report is of the old terms: the current ones are asked for once more; the same report again asks no more."""
-    if reservation.ask is not None and reservation.ask.kind is AskKind.RENEW:
+    kind, held = reservation.ask.kind if reservation.ask is not None else None, _reported(fact)
+    if kind is AskKind.RENEW:
         return reservation
-    held = _reported(fact)
+    if kind in TAKEN_ANEW:
+        # Which of the two came first the station alone knows: it is asked once it has answered.
+        return replace(reservation, held_report=held)
     return replace(reservation, held_report=held, follow=Due.RENEW, was_replaced=False, attempts=0, retry_at=None)
 
 

@@ -124,7 +124,7 @@ class ReportedExpired:
 
 @dataclass(frozen=True, slots=True)
 class ReportedRemoved:
-    """ReservationStatusUpdate(Removed), received ``at`` by our clock."""
+    """ReservationStatusUpdate(Removed), received ``at`` by our clock, or by the station's where that is behind."""
 
     at: datetime
 

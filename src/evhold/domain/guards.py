@@ -1,8 +1,9 @@
 """The conditions of the table's rows. Pure; each says in one line when it holds."""
 
 from collections.abc import Callable
+from typing import Final
 
-from evhold.domain.effects import UNPROVEN
+from evhold.domain.effects import TAKEN_ANEW, UNPROVEN
 from evhold.domain.facts import (
     CancelAccepted,
     Errored,
@@ -20,6 +21,9 @@ from evhold.domain.reservation import Due, Reservation
 from evhold.domain.values import AskKind
 
 Guard = Callable[[Reservation, Fact], bool]
+
+#: Orders that ask for what the station held, or may have told the end of.
+_ASKED_ANEW: Final = TAKEN_ANEW | {AskKind.RENEW}
 
 
 def always(reservation: Reservation, fact: Fact) -> bool:
@@ -66,6 +70,11 @@ def not_executed_undoubted(reservation: Reservation, fact: Fact) -> bool:
 def refused(reservation: Reservation, fact: Fact) -> bool:
     """Refused with a status, or by a CALLERROR that proves non-execution."""
     return isinstance(fact, Refused) or not_executed(reservation, fact)
+
+
+def refused_and_reported(reservation: Reservation, fact: Fact) -> bool:
+    """Refused, and a report of its end had come while the station was asked."""
+    return refused(reservation, fact) and report_held(reservation, fact)
 
 
 def refused_but_reserved(reservation: Reservation, fact: Fact) -> bool:
@@ -115,10 +124,8 @@ def report_held(reservation: Reservation, fact: Fact) -> bool:
 
 
 def reported_of_old_terms(reservation: Reservation, fact: Fact) -> bool:
-    """It was replaced or taken anew before and not renewed since, and the current expiry is still ahead."""
-    renewing = reservation.follow is Due.RENEW or (
-        reservation.ask is not None and reservation.ask.kind is AskKind.RENEW
-    )
+    """It was replaced or taken anew before, or is just being, and not renewed since; the current expiry is still ahead."""
+    renewing = reservation.follow is Due.RENEW or (reservation.ask is not None and reservation.ask.kind in _ASKED_ANEW)
     is_ahead = isinstance(fact, ReportedExpired | ReportedRemoved) and fact.at < reservation.terms.expiry
     return is_ahead and (reservation.was_replaced or renewing)
 

@@ -105,6 +105,7 @@ TRANSITIONS: Final[tuple[Row, ...]] = (
     # ReserveNow again: undo, renew, restore
     _row(53, (P.ACTIVE,), Accepted, do.activate, to=(P.ACTIVE,), asks=UNDO),
     _row(53, (P.ACTIVE,), (Refused, Errored), do.keep_old_terms, to=(P.ACTIVE,), asks=UNDO, guard=when.refused_but_reserved),
+    _row(25, (P.ACTIVE,), (Refused, Errored), do.end_not_renewed, to=(P.EXPIRED_CLOSED, P.REMOVED_CLOSED), asks=UNDO | RESTORE, guard=when.refused_and_reported),
     _row(53, (P.ACTIVE,), (Refused, Errored, Silent), do.doubt, to=(P.UNCONFIRMED,), asks=UNDO),
     _row(25, (P.ACTIVE,), Accepted, do.activate, to=(P.ACTIVE,), asks=RENEW),
     _row(25, (P.ACTIVE,), (Refused, Errored), do.end_not_renewed, to=(P.EXPIRED_CLOSED, P.REMOVED_CLOSED), asks=RENEW, guard=when.refused),

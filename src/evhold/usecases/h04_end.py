@@ -6,6 +6,7 @@ from typing import Final, Literal
 
 from evhold.domain.events import EXPIRING, ReservationChanged
 from evhold.domain.facts import ReportedExpired, ReportedRemoved, SweepDue
+from evhold.domain.reservation import Reservation
 from evhold.domain.transitions import Step
 from evhold.domain.values import By, Heard, StationId
 from evhold.usecases.ports import Clock, Orders, Rules, Storage, Timer
@@ -29,11 +30,21 @@ async def report(
         known = tx.reservations.find(reservation_id, station_id) if reservation_id > 0 else None
         if known is None:
             return False
-        fact = ReportedExpired(heard.at) if status == "Expired" else ReportedRemoved(heard.at)
+        fact = (
+            ReportedExpired(heard.at)
+            if status == "Expired"
+            else ReportedRemoved(_by_the_later_clock(tx, known, heard.at))
+        )
         settle(tx, known.id, fact, heard)
         return True
 
     return await storage.transact(work)
+
+
+def _by_the_later_clock(tx: Tx, known: Reservation, at: datetime) -> datetime:
+    """The time by the station's clock where that is behind ours: until then it may hold what is past its expiry here."""
+    station = tx.stations.find(known.station_id)
+    return at if station is None else min(at, at + station.clock_offset)
 
 
 async def sweep(*, storage: Storage, clock: Clock, rules: Rules) -> datetime | None:
