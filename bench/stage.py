@@ -75,7 +75,7 @@ class Stage:
             server_us=(server + database) / done.count * 1e6,
             database_us=database / done.count * 1e6,
             server_load=(server + database) / done.seconds,
-            generator_load=generator / done.seconds,
+            generator_load=max(0.0, generator - done.idle_s) / done.seconds,
             other_load=max(0.0, machine - server - database - generator) / done.seconds,
             p50_ms=done.p50_ms,
             p99_ms=done.p99_ms,

@@ -12,6 +12,7 @@ import msgspec
 import uvloop
 from picows import WSError
 
+from bench.load.awake import Awake
 from bench.load.clocking import Clocking, summary
 from bench.load.frames import FRAMES
 from bench.load.orders import (
@@ -139,9 +140,11 @@ class Load:
 
     async def _send(self, order: SendMessages) -> Reply:
         clocking = Clocking(len(self._stations), seconds=order.seconds)
-        for one in self._stations:
-            one.run(FRAMES[order.kind], clocking=clocking)
-        return await clocking.reply(timeout_s=order.seconds + ANSWERS_TIMEOUT_S)
+        with Awake() as awake:
+            for one in self._stations:
+                one.run(FRAMES[order.kind], clocking=clocking)
+            reply = await clocking.reply(timeout_s=order.seconds + ANSWERS_TIMEOUT_S)
+        return msgspec.structs.replace(reply, idle_s=awake.idle_s) if isinstance(reply, Done) else reply
 
 
 async def _quiet() -> None:

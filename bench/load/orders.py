@@ -78,13 +78,17 @@ class Cancel(msgspec.Struct, tag=True, frozen=True, kw_only=True):
 
 
 class Done(msgspec.Struct, tag=True, frozen=True, kw_only=True):
-    """What was done, in how long, and how long each took; latencies in milliseconds, 0 where nothing was timed."""
+    """What was done, in how long, and how long each took; latencies in milliseconds, 0 where nothing was timed.
+
+    ``idle_s``: the load process ran, and had nothing to do.
+    """
 
     count: int
     seconds: float
     p50_ms: float = 0.0
     p99_ms: float = 0.0
     max_ms: float = 0.0
+    idle_s: float = 0.0
 
 
 class Failed(msgspec.Struct, tag=True, frozen=True, kw_only=True):
