@@ -6,25 +6,22 @@ from datetime import timedelta
 from typing import Final
 
 from evhold.domain.facts import (
-    Accepted,
-    CancelAccepted,
     CancelRejected,
-    Errored,
     Fact,
     Match,
-    NeverLeft,
     OfAsk,
     Refused,
     ReplaceOrdered,
     ReportedExpired,
     ReportedRemoved,
-    Silent,
     TokenSeen,
     TransactionEnded,
     TransactionNamed,
+    cause_of,
+    status_info_of,
 )
 from evhold.domain.reservation import Due, End, Reservation, State
-from evhold.domain.values import AskKind, Heard, StatusInfo
+from evhold.domain.values import AskKind, Heard
 
 Effect = Callable[[Reservation, Fact, Heard], Reservation]
 
@@ -37,24 +34,6 @@ UNPROVEN: Final = "unproven"
 #: Orders that a station answers by taking again what it may have told the end of.
 TAKEN_ANEW: Final = frozenset({AskKind.UNDO, AskKind.RESTORE})
 _FOLLOWS: Final = {AskKind.UNDO: Due.UNDO, AskKind.RENEW: Due.RENEW, AskKind.CLEAN_UP: Due.CLEAN_UP}
-
-
-def cause_of(fact: Fact) -> str | None:
-    """The fact's own word for why, for the history."""
-    match fact:
-        case NeverLeft(reason=reason) | Silent(reason=reason):
-            return reason
-        case Errored(code=code):
-            return code
-        case Refused(status=status):
-            return status
-        case _:
-            return None
-
-
-def status_info_of(fact: Fact) -> StatusInfo | None:
-    """The station's own words beside its answer."""
-    return fact.status_info if isinstance(fact, Accepted | Refused | CancelAccepted | CancelRejected) else None
 
 
 def nothing(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:

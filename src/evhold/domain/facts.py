@@ -205,3 +205,21 @@ Fact = (
     | TransactionEnded
     | SweepDue
 )
+
+
+def cause_of(fact: Fact) -> str | None:
+    """The fact's own word for why, for the history."""
+    match fact:
+        case NeverLeft(reason=reason) | Silent(reason=reason):
+            return reason
+        case Errored(code=code):
+            return code
+        case Refused(status=status):
+            return status
+        case _:
+            return None
+
+
+def status_info_of(fact: Fact) -> StatusInfo | None:
+    """The station's own words beside its answer."""
+    return fact.status_info if isinstance(fact, Accepted | Refused | CancelAccepted | CancelRejected) else None

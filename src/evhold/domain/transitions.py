@@ -33,6 +33,8 @@ from evhold.domain.facts import (
     TokenSeen,
     TransactionEnded,
     TransactionNamed,
+    cause_of,
+    status_info_of,
 )
 from evhold.domain.guards import Guard
 from evhold.domain.reservation import Phase, Reservation, State, Transition, with_ask
@@ -289,12 +291,12 @@ def _history(before: Reservation, after: Reservation, fact: Fact, heard: Heard, 
         to_state=after.state,
         fact=type(fact).__name__,
         row=row.number,
-        cause=do.cause_of(fact) or (after.cause if after.state is not before.state else None),
+        cause=cause_of(fact) or (after.cause if after.state is not before.state else None),
         by=heard.by,
         at=heard.at,
         frames=heard.frames,
         anomaly=row.anomaly,
-        status_info=do.status_info_of(fact),
+        status_info=status_info_of(fact),
     )
 
 

@@ -20,6 +20,14 @@ Answer: TypeAlias = CallResult | CallFailed
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("evhold.gateway")
 
 
+async def end_of(work: Awaitable[object]) -> None:
+    """Ends when the work does; what became of it is somebody else's to hear."""
+    ended = asyncio.ensure_future(work)
+    await asyncio.wait([ended])
+    if not ended.cancelled():
+        ended.exception()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hooks:
     """What a session tells the rest of the program.

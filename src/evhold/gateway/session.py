@@ -16,7 +16,7 @@ from typing import Final
 from evhold.domain.errors import LimitReached, SerialNumberMismatch
 from evhold.domain.security import Incident, Incidents
 from evhold.gateway.answers import answer_of, failure, result
-from evhold.gateway.node import Answer, Node, log
+from evhold.gateway.node import Answer, Node, end_of, log
 from evhold.gateway.peer import GOING_AWAY, INTERNAL_ERROR, POLICY_VIOLATION, Peer
 from evhold.gateway.registry import Registry
 from evhold.gateway.waiting import Waiting
@@ -87,8 +87,7 @@ class Session:
         self._waiting = Waiting(node)
         #: What the CALL in hand waits for.
         self._working: Stored | None = None
-        #: How that CALL is answered, where it waits for the disk alone.
-        self._later: Later | None = None
+        self._later: tuple[CallReceived, Later] | None = None
         self._early = self._strays = 0
         self._ready = self._ended = self._pumping = self._finishing = self._leaving = False
 
@@ -236,11 +235,7 @@ class Session:
             self._opening = None
         # What the station told before it left is stored before it is told as gone, and before its next context is loaded.
         while self._working is not None:
-            working = asyncio.ensure_future(self._working)
-            await asyncio.wait([working])
-            if not working.cancelled():
-                # Whoever answers has been told; here it is only waited for.
-                working.exception()
+            await end_of(self._working)
         if self._ready:
             await self._node.hooks.on_closed(self.context)
 
@@ -301,15 +296,14 @@ class Session:
         if isinstance(answer, bytes):
             self._answer(event, answer)
         elif isinstance(answer, Later):
-            self._working, self._later = answer.stored, answer
+            self._working, self._later = answer.stored, (event, answer)
             answer.stored.add_done_callback(self._answer_later)
         else:
             self._working = self._node.spawn(self._await_answer(event, answer))
 
     def _answer_later(self, stored: Stored) -> None:
-        event, answer, self._later = self.context.call, self._later, None
-        assert event is not None
-        assert answer is not None
+        assert self._later is not None
+        (event, answer), self._later = self._later, None
         try:
             payload = answer.payload()
         except RpcError as error:
