@@ -206,6 +206,12 @@ async def test_a_commit_whose_answer_is_lost_is_looked_up(line: Line, clock: Mov
     await storage.close()
 
 
+async def test_what_the_server_has_forgotten_with_its_fall_was_not_committed(storage: Database) -> None:
+    """It gave a transaction's number, fell before that reached its disk, and takes the number for one of the future."""
+    assert isinstance(storage, PgStorage)
+    assert await storage._was_committed(2**40) is False
+
+
 async def test_a_line_that_is_cut_costs_one_attempt(line: Line, clock: MovedClock) -> None:
     """A reader's as well: it changes nothing, and is run again."""
     storage = line.storage(clock)

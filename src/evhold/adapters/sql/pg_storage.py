@@ -31,6 +31,7 @@ from evhold.adapters.sql.pg_engine import (
     open_pg_engine,
     prepare,
     reruns_of,
+    state_of,
     words_of,
 )
 from evhold.adapters.sql.pg_outbox import PgNumbers
@@ -50,6 +51,7 @@ FATE_TRIES: Final = 80
 YIELDS: Final = 3
 FATE_PAUSE_S: Final = 0.25
 _FATE: Final = "SELECT pg_xact_status($1)"
+_NEVER_GIVEN: Final = "22023"
 
 log: structlog.typing.FilteringBoundLogger = structlog.get_logger("evhold.storage")
 
@@ -242,6 +244,9 @@ class PgStorage:
                 async with asyncio.timeout(ATTEMPT_S), self._reader.connect() as connection:
                     fate = (await connection.exec_driver_sql(_FATE, (xid,))).scalar_one()
             except Exception as error:
+                if state_of(error) == _NEVER_GIVEN:
+                    # The server fell, and does not know that it had given this number: nothing of it had reached its disk.
+                    return False
                 if not is_away(error):
                     raise
             else:
