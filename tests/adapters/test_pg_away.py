@@ -209,7 +209,7 @@ async def test_a_commit_whose_answer_is_lost_is_looked_up(line: Line, clock: Mov
 async def test_what_the_server_has_forgotten_with_its_fall_was_not_committed(storage: Database) -> None:
     """It gave a transaction's number, fell before that reached its disk, and takes the number for one of the future."""
     assert isinstance(storage, PgStorage)
-    assert await storage._was_committed(2**40) is False
+    assert await storage._was_committed(1_000_000_000) is False
 
 
 async def test_a_line_that_is_cut_costs_one_attempt(line: Line, clock: MovedClock) -> None:
