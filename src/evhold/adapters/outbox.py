@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Final, Protocol
 
 import structlog
@@ -93,18 +94,13 @@ class OutboxReader:
             except StorageAway as error:
                 log.warning("outbox.storage-away", error=str(error))
                 await asyncio.sleep(self._poll_s)
-                continue
-            except (
-                Exception
-            ):  # the top of this task: a node whose reader has ended tells nothing, and does not look ill
+            except Exception:  # the top of this task: a node whose reader has ended does not look ill
                 log.exception("outbox.failed")
                 await asyncio.sleep(self._poll_s)
-                continue
-            try:
-                async with asyncio.timeout(self._poll_s):
-                    await self._woken.wait()
-            except TimeoutError:
-                continue
+            else:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._poll_s):
+                        await self._woken.wait()
 
     async def drain(self) -> None:
         """All that is committed by now was told."""

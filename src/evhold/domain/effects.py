@@ -265,19 +265,20 @@ def _reported(fact: Fact) -> State:
 
 
 def hold_report(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
-    """The report waits for the replacement's answer."""
+    """The report waits for the answer to what is asked."""
     return replace(reservation, held_report=_reported(fact))
 
 
 def renew(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:
     """The report is of the old terms: the current ones are asked for once more; the same report again asks no more."""
-    kind, held = reservation.ask.kind if reservation.ask is not None else None, _reported(fact)
+    kind = reservation.ask.kind if reservation.ask is not None else None
     if kind is AskKind.RENEW:
         return reservation
+    held = hold_report(reservation, fact, heard)
     if kind in TAKEN_ANEW:
         # Which of the two came first the station alone knows: it is asked once it has answered.
-        return replace(reservation, held_report=held)
-    return replace(reservation, held_report=held, follow=Due.RENEW, was_replaced=False, attempts=0, retry_at=None)
+        return held
+    return replace(held, follow=Due.RENEW, was_replaced=False, attempts=0, retry_at=None)
 
 
 def end_as_reported(reservation: Reservation, fact: Fact, heard: Heard) -> Reservation:

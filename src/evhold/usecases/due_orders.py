@@ -11,6 +11,7 @@ from evhold.domain.reservation import Due, Reservation
 from evhold.domain.transitions import asked
 from evhold.domain.values import ReservationId, StationId
 from evhold.usecases.asking import Asker, Wanted
+from evhold.usecases.station_clock import station_now
 from evhold.usecases.stores import Tx
 
 #: Row 55. What is to be canceled goes before what is to be reserved again.
@@ -92,9 +93,8 @@ class DueOrders:
         now = self._asker.clock.now()
         if (due := known.due) is None or (known.retry_at is not None and known.retry_at > now):
             return None
-        station = tx.stations.find(known.station_id)
-        station_now = now if station is None else now + station.clock_offset
-        if due in (Due.CLEAN_UP, Due.UNDO, Due.RENEW) and min(now, station_now) >= known.expiry:
+        by_station = station_now(tx, known.station_id, now)
+        if due in (Due.CLEAN_UP, Due.UNDO, Due.RENEW) and min(now, by_station) >= known.expiry:
             # Past its expiry by both clocks the station holds it no more: nothing to clean up, nothing to ask for.
             tx.reservations.save(asked(replace(known, follow=None, retry_at=None, version=known.version + 1)))
             return None

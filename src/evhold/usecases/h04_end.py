@@ -6,11 +6,11 @@ from typing import Final, Literal
 
 from evhold.domain.events import EXPIRING, ReservationChanged
 from evhold.domain.facts import ReportedExpired, ReportedRemoved, SweepDue
-from evhold.domain.reservation import Reservation
 from evhold.domain.transitions import Step
 from evhold.domain.values import By, Heard, StationId
 from evhold.usecases.ports import Clock, Orders, Rules, Storage, Timer
 from evhold.usecases.settle import settle
+from evhold.usecases.station_clock import station_now
 from evhold.usecases.stores import Tx
 
 BATCH: Final = 200
@@ -33,7 +33,7 @@ async def report(
         fact = (
             ReportedExpired(heard.at)
             if status == "Expired"
-            else ReportedRemoved(_by_the_later_clock(tx, known, heard.at))
+            else ReportedRemoved(_by_the_later_clock(tx, station_id, heard.at))
         )
         settle(tx, known.id, fact, heard)
         return True
@@ -41,10 +41,9 @@ async def report(
     return await storage.transact(work)
 
 
-def _by_the_later_clock(tx: Tx, known: Reservation, at: datetime) -> datetime:
+def _by_the_later_clock(tx: Tx, station_id: StationId, at: datetime) -> datetime:
     """The time by the station's clock where that is behind ours: until then it may hold what is past its expiry here."""
-    station = tx.stations.find(known.station_id)
-    return at if station is None else min(at, at + station.clock_offset)
+    return min(at, station_now(tx, station_id, at))
 
 
 async def sweep(*, storage: Storage, clock: Clock, rules: Rules) -> datetime | None:
@@ -58,9 +57,8 @@ async def sweep(*, storage: Storage, clock: Clock, rules: Rules) -> datetime | N
         now = clock.now()
         due = tx.reservations.to_sweep(at=now, grace=rules.expiry_grace, limit=BATCH)
         for known in due:
-            station = tx.stations.find(known.station_id)
-            station_now = now + (station.clock_offset if station is not None else timedelta())
-            settle(tx, known.id, SweepDue(station_now=station_now), Heard(at=now, by=By.CSMS))
+            fact = SweepDue(station_now=station_now(tx, known.station_id, now))
+            settle(tx, known.id, fact, Heard(at=now, by=By.CSMS))
         return len(due)
 
     while await storage.transact(batch) == BATCH:

@@ -1,11 +1,18 @@
 """A station's clock, learned from the stamps of what it sends live; kept with its row when it moved."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from evhold.domain import clock_offset
+from evhold.domain.values import StationId
 from evhold.usecases.ports import Connected, Storage
 from evhold.usecases.stores import Tx
+
+
+def station_now(tx: Tx, station_id: StationId, at: datetime) -> datetime:
+    """The time by the station's clock, as far as it is known; ours where it is not."""
+    station = tx.stations.find(station_id)
+    return at if station is None else at + station.clock_offset
 
 
 def learn(connected: Connected, sample: timedelta) -> timedelta | None:

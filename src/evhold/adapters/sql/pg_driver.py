@@ -26,6 +26,13 @@ _NO_SUCH_ROW: Final = "23503"
 _NUMBER: Final = re.compile(r"\$(\d+)")
 
 
+def state_of(error: BaseException) -> str | None:
+    """The SQLSTATE; None for what the server did not say."""
+    driver = error.orig if isinstance(error, DBAPIError) else error
+    state: str | None = getattr(driver, "sqlstate", None)
+    return state
+
+
 class PgAnswer:
     """What the server said (prepared.Answer)."""
 
@@ -124,7 +131,7 @@ def catch_up(connection: Connection) -> int | None:
 
 def _orphaned(going: Sequence[Write], error: IntegrityError) -> Exception | None:
     said = error.orig.__cause__ if error.orig is not None else None
-    if getattr(said, "sqlstate", None) != _NO_SUCH_ROW:
+    if said is None or state_of(said) != _NO_SUCH_ROW:
         return None
     table = getattr(said, "table_name", None)
     return next((one.orphaned for one in going if one.table == table), None)
@@ -175,7 +182,7 @@ def _wait(connection: Connection, work: Any, *, text: str) -> Any:
     try:
         return await_only(work)
     except Exception as error:
-        if not str(getattr(error, "sqlstate", None)).startswith(_KEEPS_PREPARED):
+        if not (state_of(error) or "").startswith(_KEEPS_PREPARED):
             # What was prepared may be of another schema.
             connection.info.pop(_PREPARED, None)
         said = _wrapped(connection, text, error)

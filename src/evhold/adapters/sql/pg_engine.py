@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from evhold.adapters.sql.pg_driver import catch_up
+from evhold.adapters.sql.pg_driver import catch_up, state_of
 from evhold.usecases.ports import StorageAway
 
 T = TypeVar("T")
@@ -84,13 +84,6 @@ def words_of(error: BaseException) -> str:
     """What went wrong, in a line; SQLAlchemy's own text has the statement and its values in it."""
     driver = _driver_of(error)
     return next(iter(str(driver).splitlines()), "") or type(driver).__name__
-
-
-def state_of(error: BaseException) -> str | None:
-    """The SQLSTATE; None for what the server did not say."""
-    driver = error.orig if isinstance(error, DBAPIError) else error
-    state: str | None = getattr(driver, "sqlstate", None)
-    return state
 
 
 def reruns_of(error: BaseException) -> int:

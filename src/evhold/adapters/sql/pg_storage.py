@@ -22,7 +22,7 @@ from sqlalchemy.util import greenlet_spawn
 
 from evhold.adapters.sql.engine import plain
 from evhold.adapters.sql.migrate import migrate_postgresql
-from evhold.adapters.sql.pg_driver import begin, end
+from evhold.adapters.sql.pg_driver import begin, end, state_of
 from evhold.adapters.sql.pg_engine import (
     ATTEMPT_S,
     POOL,
@@ -31,7 +31,6 @@ from evhold.adapters.sql.pg_engine import (
     open_pg_engine,
     prepare,
     reruns_of,
-    state_of,
     words_of,
 )
 from evhold.adapters.sql.pg_outbox import PgNumbers

@@ -25,7 +25,7 @@ from evhold.domain.connector import Connector
 from evhold.domain.events import ConnectorChanged, Event
 from evhold.domain.station import Station
 from evhold.domain.transaction import Transaction
-from evhold.usecases.ports import Overtaken, StorageAway, Stored
+from evhold.usecases.ports import Overtaken, StorageAway
 
 MAX_ROWS: Final = 500
 
@@ -70,9 +70,8 @@ class SqlRecorder:
         entry.clock = (station.clock_offset, station.id)
         return self._add(entry)
 
-    def again(self, kept: Stored) -> Stored:
+    def again(self, kept: Entry) -> Entry:
         """What ``on_away`` was told of is on its way once more; fails this time where the database is still away."""
-        assert isinstance(kept, Entry)
         return self._add(kept.again())
 
     def _text(self, statement: Insert, *, leave_out: tuple[str, ...] = ()) -> DriverText:

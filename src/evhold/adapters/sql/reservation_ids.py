@@ -6,6 +6,7 @@ from sqlalchemy import Connection, Integer, case, column, func, select, table, u
 from sqlalchemy import Sequence as Counter
 from sqlalchemy.exc import DBAPIError
 
+from evhold.adapters.sql.pg_driver import state_of
 from evhold.adapters.sql.prepared import Prepared
 from evhold.adapters.sql.tables import sequences
 from evhold.adapters.sql.types import POSTGRESQL
@@ -66,7 +67,7 @@ def _from_block(connection: Connection) -> ReservationId:
         try:
             taken += sorted((row[0] for row in _NEXT_NUMBERS.rows(connection)), reverse=True)
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) != _EXHAUSTED:
+            if state_of(error) != _EXHAUSTED:
                 raise
             raise SequenceExhausted from error
     return ReservationId(taken.pop())
